@@ -117,8 +117,8 @@ def test_twins_kept_and_merged_and_rows_edited(round, admin, race):
     id = upload.stage("\n".join(["Email,Role,Groups", *lines]).encode(), "staff.csv", user(admin)).id
     places = [row_of(id, place) for place in range(5)]
     race(
-        lambda: bulk_edit.keep_one(id, places[0], user(admin)),
-        lambda: bulk_edit.merge_duplicates(id, places[3], user(admin)),
+        lambda: bulk_edit.keep_one(id, user(admin), places[0]),
+        lambda: bulk_edit.merge_duplicates(id, user(admin), places[3]),
         lambda: cell_edit.edit(id, places[4], "role", "Remote", "Analyst", user(admin)),
         lambda: cell_edit.remove(id, places[2], user(admin)),
     )

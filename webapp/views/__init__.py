@@ -15,7 +15,6 @@ from webapp.views.batches import (
     paste,
     report,
     review,
-    rows,
     running,
 )
 from webapp.views.directory import aliases, groups, roles
@@ -46,7 +45,6 @@ BLUEPRINTS = [
         report,
         confirmation,
         actions,
-        rows,
         paste,
         export,
         edits,

@@ -172,10 +172,10 @@ class TestReplace:
     def test_counts_and_shows_first_then_changes_all_rows_in_one_step(self, admin):
         batch = make_review(admin, [(f"u{n}@old.example", "Analyst", "") for n in range(30)])
         asked = Replacement("email", "@old.example", f"@{DOMAIN}")
-        found = bulk_edit.propose_replacement(db.session.get(Batch, batch.id), asked).changes
+        found = bulk_edit.propose_replacement(db.session.get(Batch, batch.id), None, asked).changes
         assert (found[0].before, found[0].after) == ("u0@old.example", f"u0@{DOMAIN}")
         assert len(found) == 30
-        done = bulk_edit.replace(batch.id, asked, admin)
+        done = bulk_edit.replace(batch.id, admin, asked)
         assert done.count == 30
         assert {row.email.partition("@")[2] for row in rows_now(batch.id)} == {DOMAIN}
         undo.undo(batch.id, admin)
@@ -184,13 +184,13 @@ class TestReplace:
     def test_nothing_found_is_no_step(self, admin):
         batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         version = batch.version
-        assert bulk_edit.replace(batch.id, Replacement("role", "Remote", "Analyst"), admin).count == 0
+        assert bulk_edit.replace(batch.id, admin, Replacement("role", "Remote", "Analyst")).count == 0
         assert db.session.get(Batch, batch.id).version == version
 
     def test_nothing_to_find_is_refused(self, admin):
         batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
         with pytest.raises(RuleViolationError, match="Enter what to find"):
-            bulk_edit.replace(batch.id, Replacement("role", "", "Analyst"), admin)
+            bulk_edit.replace(batch.id, admin, Replacement("role", "", "Analyst"))
 
 
 class TestSelected:
@@ -207,17 +207,17 @@ class TestSelected:
         )
 
     def test_a_role_for_them_alone(self, batch, admin):
-        assert bulk_edit.set_role(batch.id, ids(batch, 2, 3), "remote", admin).count == 2
+        assert bulk_edit.set_role(batch.id, admin, ids(batch, 2, 3), "remote").count == 2
         assert [row.role for row in rows_now(batch.id)] == ["Remote", "Remote", "Remote", "Analsyt"]
 
     @pytest.mark.parametrize("role", ["Owner", "Nonsense", ""])
     def test_a_role_that_is_not_theirs_to_give_is_refused(self, batch, admin, role):
         with pytest.raises(RuleViolationError, match="Choose a role that you may grant"):
-            bulk_edit.set_role(batch.id, ids(batch, 2), role, admin)
+            bulk_edit.set_role(batch.id, admin, ids(batch, 2), role)
 
     def test_groups_added(self, batch, admin):
         assert (
-            bulk_edit.change_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], Mode.ADD, admin).count
+            bulk_edit.change_groups(batch.id, admin, ids(batch, 2, 3, 4, 5), ["Student Devices", "Exam Laptops"], Mode.ADD).count
             == 2
         )
         assert [row.groups for row in rows_now(batch.id)] == [
@@ -228,36 +228,36 @@ class TestSelected:
         ]
 
     def test_groups_removed_however_they_are_spelt(self, batch, admin):
-        assert bulk_edit.change_groups(batch.id, ids(batch, 2, 3, 4, 5), ["Student Devices"], Mode.REMOVE, admin).count == 2
+        assert bulk_edit.change_groups(batch.id, admin, ids(batch, 2, 3, 4, 5), ["Student Devices"], Mode.REMOVE).count == 2
         assert [row.groups for row in rows_now(batch.id)] == ["", "All groups", "", "Exam Laptops"]
 
     def test_groups_set(self, batch, admin):
-        bulk_edit.change_groups(batch.id, ids(batch, 2, 3), ["Exam Laptops"], Mode.REPLACE, admin)
-        bulk_edit.change_groups(batch.id, ids(batch, 4), ["All groups", "Exam Laptops"], Mode.REPLACE, admin)
+        bulk_edit.change_groups(batch.id, admin, ids(batch, 2, 3), ["Exam Laptops"], Mode.REPLACE)
+        bulk_edit.change_groups(batch.id, admin, ids(batch, 4), ["All groups", "Exam Laptops"], Mode.REPLACE)
         assert [row.groups for row in rows_now(batch.id)][:3] == ["Exam Laptops", "Exam Laptops", "All groups"]
 
     def test_removed(self, batch, admin):
-        assert bulk_edit.remove(batch.id, ids(batch, 2, 3), admin).count == 2
+        assert bulk_edit.remove(batch.id, admin, ids(batch, 2, 3)).count == 2
         assert [row.line for row in rows_now(batch.id) if row.removed_at is None] == [4, 5]
         assert db.session.get(Batch, batch.id).size == 2
 
     def test_all_that_the_filter_finds(self, batch, admin):
-        done = bulk_edit.set_role(batch.id, Chosen(find=Find(plan=Plan.ATTENTION)), "Analyst", admin)
+        done = bulk_edit.set_role(batch.id, admin, Chosen(find=Find(plan=Plan.ATTENTION)), "Analyst")
         assert done.count == 2
         assert db.session.get(Batch, batch.id).counts.get("attention") is None
-        assert bulk_edit.remove(batch.id, Chosen(find=Find(text="exam laptops")), admin).count == 1
-        assert bulk_edit.remove(batch.id, Chosen(find=Find()), admin).count == 3
+        assert bulk_edit.remove(batch.id, admin, Chosen(find=Find(text="exam laptops"))).count == 1
+        assert bulk_edit.remove(batch.id, admin, Chosen(find=Find())).count == 3
 
     def test_rows_of_another_upload_are_left_alone(self, batch, admin):
         other = make_review(admin, [(f"z@{DOMAIN}", "Analyst", "")])
         with pytest.raises(RuleViolationError, match="Select rows again"):
-            bulk_edit.remove(batch.id, ids(other, 2), admin)
+            bulk_edit.remove(batch.id, admin, ids(other, 2))
 
     def test_each_is_one_step(self, batch, admin):
         before = state_of_batch(batch.id)
-        bulk_edit.set_role(batch.id, ids(batch, 2, 3), "Remote", admin)
-        bulk_edit.change_groups(batch.id, ids(batch, 2, 4), ["Exam Laptops"], Mode.ADD, admin)
-        bulk_edit.remove(batch.id, ids(batch, 2, 5), admin)
+        bulk_edit.set_role(batch.id, admin, ids(batch, 2, 3), "Remote")
+        bulk_edit.change_groups(batch.id, admin, ids(batch, 2, 4), ["Exam Laptops"], Mode.ADD)
+        bulk_edit.remove(batch.id, admin, ids(batch, 2, 5))
         assert [undo.undo(batch.id, admin).name for _ in range(3)] == [
             "removed 2 rows",
             "changed Groups in 2 rows",
@@ -276,7 +276,7 @@ class TestTwins:
     def test_merged_the_first_has_the_groups_of_all_and_the_others_go(self, admin):
         batch = make_review(admin, self.TWINS)
         before = state_of_batch(batch.id)
-        bulk_edit.merge_duplicates(batch.id, rows_now(batch.id)[2].id, admin)
+        bulk_edit.merge_duplicates(batch.id, admin, rows_now(batch.id)[2].id)
         assert cell(batch, 2, "groups") == "Student Devices, Exam Laptops"
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         undo.undo(batch.id, admin)
@@ -284,36 +284,36 @@ class TestTwins:
 
     def test_all_groups_with_anything_are_all_groups(self, admin):
         batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "Student Devices"), (f"a@{DOMAIN}", "Analyst", "All groups")])
-        bulk_edit.merge_duplicates(batch.id, rows_now(batch.id)[0].id, admin)
+        bulk_edit.merge_duplicates(batch.id, admin, rows_now(batch.id)[0].id)
         assert cell(batch, 2, "groups") == "All groups"
 
     def test_with_other_roles_they_are_not_merged(self, admin):
         batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", ""), (f"a@{DOMAIN}", "Remote", "")])
         with pytest.raises(RuleViolationError, match="Their roles differ"):
-            bulk_edit.merge_duplicates(batch.id, rows_now(batch.id)[0].id, admin)
+            bulk_edit.merge_duplicates(batch.id, admin, rows_now(batch.id)[0].id)
 
     def test_kept_one_the_others_go(self, admin):
         batch = make_review(admin, self.TWINS)
-        bulk_edit.keep_one(batch.id, rows_now(batch.id)[2].id, admin)
+        bulk_edit.keep_one(batch.id, admin, rows_now(batch.id)[2].id)
         assert [row.line for row in rows_now(batch.id) if row.removed_at is None] == [3, 4]
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
 
     def test_without_a_twin_nothing_is_done(self, admin):
         batch = make_review(admin, self.TWINS)
         with pytest.raises(ConflictError, match="No other row has this email any more"):
-            bulk_edit.keep_one(batch.id, rows_now(batch.id)[1].id, admin)
+            bulk_edit.keep_one(batch.id, admin, rows_now(batch.id)[1].id)
 
 
 def test_a_row_added_is_empty_below_the_last_one_and_can_be_taken_back(admin, change_settings):
     batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
     before = state_of_batch(batch.id)
-    added = cell_edit.add_rows(batch.id, [{}], admin).rows[0]
+    added = cell_edit.add_rows(batch.id, admin, [{}]).rows[0]
     assert (added.line, added.email, added.read_email, added.plan) == (3, "", "", Plan.ATTENTION)
     assert undo.undo(batch.id, admin).name == "added row 3"
     assert state_of_batch(batch.id) == before
     change_settings(max_rows=1)
     with pytest.raises(ConflictError, match="The limit is 1"):
-        cell_edit.add_rows(batch.id, [{}], admin)
+        cell_edit.add_rows(batch.id, admin, [{}])
 
 
 def test_where_a_row_is_shown(admin):

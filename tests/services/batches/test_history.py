@@ -71,12 +71,12 @@ def act(batch_id: int, action: tuple, by) -> None:
         options.change(batch_id, by, **{kind: what[0]})
         return
     if kind == "add":
-        cell_edit.add_rows(batch_id, [{}], by)
+        cell_edit.add_rows(batch_id, by, [{}])
         return
     if kind == "restore":
         gone = [row.id for row in rows_now(batch_id) if row.removed_at is not None]
         if gone:
-            cell_edit.restore(batch_id, gone[what[0] % len(gone)], by)
+            cell_edit.remove(batch_id, gone[what[0] % len(gone)], by, restore=True)
         return
     if kind == "fix":
         offered = corrections.find_corrections(batch).fixes
@@ -85,7 +85,7 @@ def act(batch_id: int, action: tuple, by) -> None:
             bulk_fix.fix(batch_id, offer.field, offer.old, offer.new, by)
         return
     if kind == "replace":
-        bulk_edit.replace(batch_id, bulk_edit.Replacement(what[0], what[1], "Remote"), by)
+        bulk_edit.replace(batch_id, by, bulk_edit.Replacement(what[0], what[1], "Remote"))
         return
     place = standing(batch_id, what[0]) if isinstance(what[0], int) else None
     places = next((p for p in what if isinstance(p, set)), set())
@@ -98,16 +98,16 @@ def act(batch_id: int, action: tuple, by) -> None:
         elif kind == "remove" and place:
             cell_edit.remove(batch_id, place, by)
         elif kind == "set_role":
-            bulk_edit.set_role(batch_id, chosen, what[1], by)
+            bulk_edit.set_role(batch_id, by, chosen, what[1])
         elif kind == "groups":
             mode = {"add": Mode.ADD, "remove": Mode.REMOVE, "set": Mode.REPLACE}[what[0]]
-            bulk_edit.change_groups(batch_id, chosen, [what[2]], mode, by)
+            bulk_edit.change_groups(batch_id, by, chosen, [what[2]], mode)
         elif kind == "remove_all":
-            bulk_edit.remove(batch_id, chosen, by)
+            bulk_edit.remove(batch_id, by, chosen)
         elif kind == "merge" and place:
-            bulk_edit.merge_duplicates(batch_id, place, by)
+            bulk_edit.merge_duplicates(batch_id, by, place)
         elif kind == "keep" and place:
-            bulk_edit.keep_one(batch_id, place, by)
+            bulk_edit.keep_one(batch_id, by, place)
     except (ConflictError, RuleViolationError):
         db.session.rollback()
 
@@ -200,7 +200,7 @@ class TestUndo:
 
     def test_of_an_added_row_that_somebody_filled_is_refused(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
-        cell_edit.add_rows(batch.id, [{}], admin)
+        cell_edit.add_rows(batch.id, admin, [{}])
         edit(batch, 8, "email", "zoe@northfield.example", ana)
         with pytest.raises(ConflictError, match="Ana Silva has since changed Email in row 8"):
             undo.undo(batch.id, admin)

@@ -25,7 +25,6 @@ from webapp.services.batches import cell_edit, changes, planner, row_search
 from webapp.services.batches.changes import (
     Change,
     Proposal,
-    Result,
     check_length,
 )
 from webapp.services.directory import lookup
@@ -81,13 +80,12 @@ def load_rows(batch: Batch, ids: Iterable[int]) -> list[Row]:
 # Find and replace
 
 
-def replace(batch_id: int, replacement: Replacement, by: User) -> Result:
-    """Find and replace in a column, in all rows of the batch."""
-    return changes.apply(batch_id, by, lambda batch: propose_replacement(batch, replacement))
-
-
-def propose_replacement(batch: Batch, replacement: Replacement) -> Proposal:
-    """What `replace` changes. Raises RuleViolationError where there is nothing to look for."""
+def propose_replacement(
+    batch: Batch,
+    _by: User,
+    replacement: Replacement,
+) -> Proposal:
+    """Find and replace in a column, in all rows of the batch. Raises RuleViolationError where there is nothing to look for."""
     field = replacement.field
     if field not in FIELDS:
         raise RuleViolationError("There is no such column.", field="field")
@@ -105,13 +103,22 @@ def propose_replacement(batch: Batch, replacement: Replacement) -> Proposal:
     return change_cells(load_rows(batch, found), field, replacement.replace_in)
 
 
+replace = changes.command(propose_replacement)
+
+
 # Selected rows
 
 
-def set_role(batch_id: int, chosen: Chosen, name: str, by: User) -> Result:
+@changes.command
+def set_role(
+    batch: Batch,
+    by: User,
+    chosen: Chosen,
+    name: str,
+) -> Proposal:
     """Write one role into the selected rows. Raises RuleViolationError for one that this person may not grant."""
     role = official_name("role", name, by)
-    return _change_selected(batch_id, chosen, by, "role", lambda _cell: role)
+    return change_cells(_selected(batch, chosen), "role", lambda _cell: role)
 
 
 def official_name(field: str, meant: str, by: User) -> str:
@@ -128,31 +135,20 @@ def official_name(field: str, meant: str, by: User) -> str:
     return group.name
 
 
+@changes.command
 def change_groups(
-    batch_id: int, chosen: Chosen, names: Sequence[str], mode: Mode, by: User
-) -> Result:
+    batch: Batch,
+    _by: User,
+    chosen: Chosen,
+    names: Sequence[str],
+    mode: Mode,
+) -> Proposal:
     """Set the groups of the selected rows, add groups to theirs, or take groups out of them, whatever their spelling there."""
     registry = lookup.registry()
-    return _change_selected(
-        batch_id,
-        chosen,
-        by,
+    return change_cells(
+        _selected(batch, chosen),
         "groups",
         lambda cell: _regroup(cell, names, mode, registry),
-    )
-
-
-def _change_selected(
-    batch_id: int,
-    chosen: Chosen,
-    by: User,
-    field: str,
-    new: Callable[[str], str],
-) -> Result:
-    return changes.apply(
-        batch_id,
-        by,
-        lambda batch: change_cells(_selected(batch, chosen), field, new),
     )
 
 
@@ -182,13 +178,14 @@ def _join(groups: Mapping[str, str]) -> str:
     return ALL_GROUPS if fold(ALL_GROUPS) in groups else ", ".join(groups.values())
 
 
-def remove(batch_id: int, chosen: Chosen, by: User) -> Result:
+@changes.command
+def remove(
+    batch: Batch,
+    _by: User,
+    chosen: Chosen,
+) -> Proposal:
     """Take the selected rows out of the batch."""
-    return changes.apply(
-        batch_id,
-        by,
-        lambda batch: Proposal(_removals(_selected(batch, chosen))),
-    )
+    return Proposal(_removals(_selected(batch, chosen)))
 
 
 def _removals(rows: Sequence[Row]) -> list[Change]:
@@ -229,42 +226,38 @@ def address(batch: Batch, line: int) -> dict[str, Any]:
 # Rows with the same e-mail
 
 
-def merge_duplicates(batch_id: int, row_id: int, by: User) -> Result:
+@changes.command
+def merge_duplicates(
+    batch: Batch,
+    _by: User,
+    row_id: int,
+) -> Proposal:
     """Merge the rows with this row's e-mail: the first gets the groups of all, the others are removed.
 
     Raises RuleViolationError where their roles differ.
     """
-
-    def propose(batch: Batch) -> Proposal:
-        first, *later = rows = _with_same_email(batch, row_id)
-        registry = lookup.registry()
-        roles = {registry.role_by_key.get(fold(row.role)) for row in rows}
-        if len(roles) > 1 or None in roles:
-            raise RuleViolationError(
-                "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
-            )
-        names = ",".join(row.groups for row in rows)
-        groups = _join(_by_key(split_groups(names), registry))
-        return Proposal(
-            [
-                Change(first, "groups", first.groups, groups),
-                *_removals(later),
-            ],
-            rows,
+    first, *later = rows = _with_same_email(batch, row_id)
+    registry = lookup.registry()
+    roles = {registry.role_by_key.get(fold(row.role)) for row in rows}
+    if len(roles) > 1 or None in roles:
+        raise RuleViolationError(
+            "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
         )
+    names = ",".join(row.groups for row in rows)
+    groups = _join(_by_key(split_groups(names), registry))
+    merged = Change(first, "groups", first.groups, groups)
+    return Proposal([merged, *_removals(later)], rows)
 
-    return changes.apply(batch_id, by, propose)
 
-
-def keep_one(batch_id: int, row_id: int, by: User) -> Result:
+@changes.command
+def keep_one(
+    batch: Batch,
+    _by: User,
+    row_id: int,
+) -> Proposal:
     """Keep this row, and remove the others with its e-mail."""
-
-    def propose(batch: Batch) -> Proposal:
-        return Proposal(
-            _removals([row for row in _with_same_email(batch, row_id) if row.id != row_id])
-        )
-
-    return changes.apply(batch_id, by, propose)
+    rows = _with_same_email(batch, row_id)
+    return Proposal(_removals([row for row in rows if row.id != row_id]))
 
 
 def _with_same_email(batch: Batch, row_id: int) -> list[Row]:

@@ -48,7 +48,8 @@ def edit(
     by: User,
 ) -> Result:
     """Set one cell, by the rules of `paste`. Raises ConflictError for a row that was removed."""
-    result = paste(batch_id, [CellEdit(row_id, field, value, seen)], by)
+    cell = CellEdit(row_id, field, value, seen)
+    result = paste(batch_id, by, [cell])
     row = result.rows[0]
     if row.removed_at:
         raise ConflictError(
@@ -57,16 +58,17 @@ def edit(
     return result
 
 
-def paste(batch_id: int, cells: Sequence[CellEdit], by: User) -> Result:
+@changes.command
+def paste(
+    batch: Batch,
+    by: User,
+    cells: Sequence[CellEdit],
+) -> Proposal:
     """Set these cells as one step; the number of statements does not depend on theirs.
 
     A cell that somebody else changed since it was `seen` keeps their value (`Result.newer`); one's own earlier edit is
     never in the way. A row that was removed meanwhile stays as it is. Raises NotFoundError.
     """
-    return changes.apply(batch_id, by, lambda batch: _propose_paste(batch, cells, by))
-
-
-def _propose_paste(batch: Batch, cells: Sequence[CellEdit], by: User) -> Proposal:
     rows = _find_rows(batch.id, {cell.row_id for cell in cells})
     wanted: dict[Place, Change] = {}
     unseen = set()
@@ -93,44 +95,46 @@ def _propose_paste(batch: Batch, cells: Sequence[CellEdit], by: User) -> Proposa
     return Proposal(edits, rows.values(), newer)
 
 
-def add_rows(batch_id: int, lines: Sequence[Mapping[str, str]], by: User) -> Result:
+@changes.command
+def add_rows(
+    batch: Batch,
+    _by: User,
+    lines: Sequence[Mapping[str, str]],
+) -> Proposal:
     """Add a row for each of these lines below the last one, as one step. Raises ConflictError where the batch is full."""
-
-    def propose(batch: Batch) -> Proposal:
-        limit = in_force.settings().max_rows
-        size = batch.size + len(lines)
-        if size > limit:
-            more = plural(len(lines), "row")
-            raise ConflictError(
-                f"{more} more would make {size:,}. The limit is {limit:,}. Nothing was added."
-            )
-        last = db.session.scalar(select(func.max(Row.line)).where(Row.batch_id == batch_id)) or 1
-        rows = [_new_row(batch, last + n) for n in range(1, len(lines) + 1)]
-        db.session.add_all(rows)
-        db.session.flush()
-        added = [Change(row, "added", "", "added") for row in rows]
-        for row, line in zip(rows, lines, strict=True):
-            for field in FIELDS:
-                added.append(Change(row, field, "", _clean(line.get(field, ""))))
-        return Proposal(added)
-
-    return changes.apply(batch_id, by, propose)
+    limit = in_force.settings().max_rows
+    size = batch.size + len(lines)
+    if size > limit:
+        more = plural(len(lines), "row")
+        raise ConflictError(
+            f"{more} more would make {size:,}. The limit is {limit:,}. Nothing was added."
+        )
+    lowest = select(func.max(Row.line)).where(Row.batch_id == batch.id)
+    last = db.session.scalar(lowest) or 1
+    rows = [_new_row(batch, last + n) for n in range(1, len(lines) + 1)]
+    db.session.add_all(rows)
+    db.session.flush()
+    added = [Change(row, "added", "", "added") for row in rows]
+    for row, line in zip(rows, lines, strict=True):
+        for field in FIELDS:
+            value = _clean(line.get(field, ""))
+            added.append(Change(row, field, "", value))
+    return Proposal(added)
 
 
-def remove(batch_id: int, row_id: int, by: User) -> Result:
-    """Take a row out of the batch; the next with its e-mail takes its place at once."""
-    return _move(batch_id, row_id, by, "removed")
+def remove(
+    batch_id: int,
+    row_id: int,
+    by: User,
+    *,
+    restore: bool = False,
+) -> Result:
+    """Take a row out of the batch (the next with its e-mail takes its place at once), or put it back."""
 
-
-def restore(batch_id: int, row_id: int, by: User) -> Result:
-    """Put a removed row back."""
-    return _move(batch_id, row_id, by, "")
-
-
-def _move(batch_id: int, row_id: int, by: User, after: str) -> Result:
     def propose(batch: Batch) -> Proposal:
         row = find_row(batch_id, row_id)
         before = changes.current(batch, row, "removed")
+        after = "" if restore else "removed"
         return Proposal([Change(row, "removed", before, after)], [row])
 
     return changes.apply(batch_id, by, propose, any_kind=True)

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
 from sqlalchemy import insert
 from sqlalchemy.orm.attributes import set_committed_value
@@ -27,6 +29,7 @@ from webapp.services.directory import lookup
 OF_PLANS = ("mode", "change_roles", "skip_errors")
 """Options that plans depend on. The others only change what is written to people."""
 
+Asked = ParamSpec("Asked")
 Place = tuple[int, str]
 """A cell: the row's id and the field."""
 
@@ -132,6 +135,28 @@ def apply(
         others=others,
         had_problems=had_problems or _have_problems(in_order),
     )
+
+
+def command(
+    propose: Callable[Concatenate[Batch, User, Asked], Proposal],
+) -> Callable[Concatenate[int, User, Asked], Result]:
+    """Make a command of a function that proposes changes: it takes a batch's id, and applies what is proposed."""
+
+    @wraps(propose)
+    def apply_proposal(
+        batch_id: int,
+        by: User,
+        /,
+        *args: Asked.args,
+        **kwargs: Asked.kwargs,
+    ) -> Result:
+        return apply(
+            batch_id,
+            by,
+            lambda batch: propose(batch, by, *args, **kwargs),
+        )
+
+    return apply_proposal
 
 
 def _have_problems(rows: Iterable[Row]) -> bool:

@@ -254,7 +254,8 @@ def choose(
     db.session.commit()
     if role:
         for part in batches:
-            bulk_edit.set_role(part.id, bulk_edit.Chosen(find=EVERYTHING), role, by)
+            everyone = bulk_edit.Chosen(find=EVERYTHING)
+            bulk_edit.set_role(part.id, by, everyone, role)
     return batch
 
 

@@ -17,7 +17,7 @@ from webapp.db import bulk_execute, db
 from webapp.models import MARKERS, REDONE, UNDONE, Batch, EditState, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes
-from webapp.services.batches.changes import Change, Proposal, Result
+from webapp.services.batches.changes import Change, Proposal
 
 RECENT = 10
 """Steps in the list of recent changes."""
@@ -90,25 +90,26 @@ def list_steps(batch: Batch, *wanted: ColumnElement[bool]) -> list[Step]:
     return steps
 
 
-def undo(batch_id: int, by: User, version: int | None = None) -> Result:
+@changes.command
+def undo(
+    batch: Batch,
+    by: User,
+    version: int | None = None,
+) -> Proposal:
     """Take back one's own last step, or the one of this version, of anybody.
 
     Raises ConflictError, and changes nothing, where somebody changed one of its cells since.
     """
-
-    def propose(batch: Batch) -> Proposal:
-        return _replay(batch, by, version or _last_step(batch, by), UNDONE)
-
-    return changes.apply(batch_id, by, propose)
+    return _replay(batch, by, version or _last_step(batch, by), UNDONE)
 
 
-def redo(batch_id: int, by: User) -> Result:
+@changes.command
+def redo(
+    batch: Batch,
+    by: User,
+) -> Proposal:
     """Do again what one undid last. Raises ConflictError, and changes nothing, where it no longer fits."""
-
-    def propose(batch: Batch) -> Proposal:
-        return _replay(batch, by, _last_undone(batch, by), REDONE)
-
-    return changes.apply(batch_id, by, propose)
+    return _replay(batch, by, _last_undone(batch, by), REDONE)
 
 
 def _last_step(batch: Batch, by: User) -> int | None:

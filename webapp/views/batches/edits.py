@@ -1,4 +1,4 @@
-"""Edits of a batch under review beyond one cell: undo and redo, fixes and changes of many rows, duplicates."""
+"""Edits of a batch under review: cells and rows, undo and redo, fixes and changes of many rows, duplicates."""
 
 from __future__ import annotations
 
@@ -14,8 +14,17 @@ from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.plan.planner import Mode
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.batches.answers import draw_bulk_change, draw_review, draw_rows
-from webapp.http.batches.review_page import asked_for, review_context
+from webapp.http.batches.answers import (
+    draw_bulk_change,
+    draw_review,
+    draw_rows,
+    undo_address,
+)
+from webapp.http.batches.review_page import (
+    asked_for,
+    review_context,
+    row_context,
+)
 from webapp.http.web import (
     current_user,
     get_number,
@@ -23,7 +32,7 @@ from webapp.http.web import (
     redirect_to,
     require,
 )
-from webapp.models import BatchState
+from webapp.models import BatchKind, BatchState
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import (
     bulk_edit,
@@ -56,6 +65,73 @@ def draw_part(template: str, batch_id: int, **context: Any) -> str | BaseRespons
     if not is_fragment() or batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template(template, batch=batch, **context)
+
+
+# One row
+
+
+@bp.patch("/rows/<int:row_id>")
+@require(MAKE)
+def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
+    """One cell: the field, its new value, and the value that it had."""
+    form = request.form
+    field = form.get("field", "")
+    result = cell_edit.edit(
+        batch_id, row_id, field, form.get("value", ""), form["seen"], current_user()
+    )
+    if not is_fragment():
+        return redirect_to("batches.show", batch_id=batch_id)
+    status = 409 if result.newer else 422 if result.rows[0].issues_of(field) else 200
+    return draw_rows(result, {(row_id, field)}, status=describe_cell(result)), status
+
+
+def describe_cell(result: Result) -> str:
+    """What a screen reader says after an edit."""
+    row = result.rows[0]
+    said = [
+        f"{name} changed {field.capitalize()}. Showing the newer value."
+        for (_, field), name in result.newer.items()
+    ]
+    problem = row.problem
+    if row.likely_domain and not problem:
+        problem = f"Misspelt domain? Perhaps it is {row.likely_domain}."
+    said.append(problem or "No problem.")
+    return f"Row {row.line}: {' '.join(said)}"
+
+
+@bp.post("/rows/<int:row_id>/removal")
+@require(MAKE)
+def remove(batch_id: int, row_id: int) -> str | BaseResponse:
+    """Take the row out of the batch; it can be put back."""
+    result = cell_edit.remove(batch_id, row_id, current_user())
+    row = result.rows[0]
+    if is_fragment():
+        undo = undo_address(result.batch, result.version)
+        return draw_removal(result, {"text": f"Row {row.line} removed", "undo": undo})
+    is_upload = result.batch.kind is BatchKind.UPLOAD
+    said = f"Row {row.line} removed." if is_upload else f"{row.email} is left out."
+    return redirect_to("batches.show", batch_id=batch_id, say=said)
+
+
+@bp.post("/rows/<int:row_id>/restoration")
+@require(MAKE)
+def restore(batch_id: int, row_id: int) -> str | BaseResponse:
+    """Put a removed row back."""
+    result = cell_edit.remove(batch_id, row_id, current_user(), restore=True)
+    if not is_fragment():
+        return redirect_to("batches.show", batch_id=batch_id)
+    return draw_removal(result)
+
+
+def draw_removal(result: Result, *toasts: dict[str, object]) -> str:
+    """The answer to a row removed or put back."""
+    if result.batch.kind is BatchKind.UPLOAD:
+        return draw_rows(result, toasts=toasts)
+    return render_template(
+        "batches/actions/_removed.html",
+        row=result.rows[0],
+        **row_context(result.batch),
+    )
 
 
 # Undo and redo
@@ -125,7 +201,7 @@ def preview(batch_id: int) -> str | BaseResponse:
     batch = review.get_batch(batch_id)
     template = "batches/edits/_replaceable.html"
     try:
-        proposal = bulk_edit.propose_replacement(batch, load_replacement())
+        proposal = bulk_edit.propose_replacement(batch, current_user(), load_replacement())
     except RuleViolationError as error:
         return draw_part(template, batch_id, changes=[], refusal=str(error))
     return draw_part(template, batch_id, changes=proposal.changes, refusal="")
@@ -142,7 +218,7 @@ def replacing(batch_id: int) -> str | BaseResponse:
 @require(MAKE)
 def replace(batch_id: int) -> str | BaseResponse:
     """Find and replace in a column."""
-    result = bulk_edit.replace(batch_id, load_replacement(), current_user())
+    result = bulk_edit.replace(batch_id, current_user(), load_replacement())
     return draw_bulk_change(result, "Replaced in {rows}")
 
 
@@ -193,15 +269,15 @@ def change(batch_id: int) -> str | BaseResponse:
     rows = selection()
     do = form.get("do", "")
     if do == "role":
-        result = bulk_edit.set_role(batch_id, rows, form.get("role", ""), by)
+        result = bulk_edit.set_role(batch_id, by, rows, form.get("role", ""))
         return draw_bulk_change(result, "Role changed in {rows}")
     if do == "remove":
-        return draw_bulk_change(bulk_edit.remove(batch_id, rows, by), "{rows} removed")
+        return draw_bulk_change(bulk_edit.remove(batch_id, by, rows), "{rows} removed")
     names = form.getlist("groups")
     if do not in REGROUPED or (not names and do != "set_groups"):
         raise RuleViolationError("Choose at least one group.")
     mode, said = REGROUPED[do]
-    result = bulk_edit.change_groups(batch_id, rows, names, mode, by)
+    result = bulk_edit.change_groups(batch_id, by, rows, names, mode)
     return draw_bulk_change(result, said)
 
 
@@ -234,7 +310,7 @@ def numbers(name: str) -> frozenset[int]:
 @require(MAKE)
 def add(batch_id: int) -> str | BaseResponse:
     """A new, empty row at the end: within the page where its end is shown, else on the page that shows it."""
-    result = cell_edit.add_rows(batch_id, [{}], current_user())
+    result = cell_edit.add_rows(batch_id, current_user(), [{}])
     [added] = result.rows
     context = review_context(result.batch)
     if is_fragment() and added in context["page"].rows:
@@ -283,7 +359,7 @@ def problem(batch_id: int) -> BaseResponse:
 @require(MAKE)
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
-    result = bulk_edit.merge_duplicates(batch_id, row_id, current_user())
+    result = bulk_edit.merge_duplicates(batch_id, current_user(), row_id)
     return draw_review(
         batch_id, f"Groups merged: {plural(len(result.rows), 'row')} made one", result.version
     )
@@ -293,4 +369,4 @@ def merge(batch_id: int, row_id: int) -> str | BaseResponse:
 @require(MAKE)
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
-    return draw_bulk_change(bulk_edit.keep_one(batch_id, row_id, current_user()), "{rows} removed")
+    return draw_bulk_change(bulk_edit.keep_one(batch_id, current_user(), row_id), "{rows} removed")

@@ -26,7 +26,7 @@ def create(batch_id: int) -> str:
     """Fill cells; lines that found no row are offered as new rows."""
     pasted = load_block()
     edits = [CellEdit(**cell) for cell in pasted["cells"]]
-    result = cell_edit.paste(batch_id, edits, current_user())
+    result = cell_edit.paste(batch_id, current_user(), edits)
     said = f"{plural(len(result.changes), 'cell')} changed"
     status = f"{said}."
     problems = sum(bool(row.issues) for row in result.rows if not row.removed_at)
@@ -65,7 +65,7 @@ def offer_rows(
 @require(Permission.INVITATIONS_MAKE)
 def append(batch_id: int) -> str:
     """Add the lines that found no row as rows of their own."""
-    result = cell_edit.add_rows(batch_id, load_block()["lines"], current_user())
+    result = cell_edit.add_rows(batch_id, current_user(), load_block()["lines"])
     said = f"{plural(len(result.rows), 'row')} added"
     undo = undo_address(result.batch, result.version)
     toasts = [{"text": f"{said} below the last one", "undo": undo}]
