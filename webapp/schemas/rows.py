@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+
+from marshmallow import Schema, ValidationError, fields
 
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
-from webapp.core.plan.near_names import (
-    nearest,
-    split_known,
-    split_names,
-)
+from webapp.core.plan.near_names import nearest, split_known, split_names
 from webapp.core.plan.planner import Issue
-from webapp.core.plan.registry import (
-    ALL_GROUPS,
-    Registry,
-    RoleEntry,
-    fold,
-)
+from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.text.spelling import decode_again
 
 FIELDS = ("email", "role", "groups")
-Judged = tuple[Any, tuple[Issue, ...]]
 MOST_NAMES = 100
 """Names in one Groups cell."""
 DISTINCT = 4096
@@ -38,26 +31,6 @@ class GroupWish:
 
     groups: frozenset[int] | None
     everything: bool = False
-
-
-class RowSchema:
-    """The rules of the cells of a row, with the roles, groups and domains of a registry."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-        self.cell = functools.lru_cache(maxsize=DISTINCT)(self._judge)
-        """What is said of one cell (field, text): (value, ()) or (None, issues). In a long file cells repeat."""
-
-    def _judge(self, field: str, text: str) -> Judged:
-        if len(text) > LONGEST_CELL:
-            return None, (Issue(field, "cell_long", {"most": LONGEST_CELL}),)
-        judge = {
-            "email": judge_email,
-            "role": judge_role,
-            "groups": judge_groups,
-        }[field]
-        found = judge(text.strip(), self.registry)
-        return (None, (found,)) if isinstance(found, Issue) else (found, ())
 
 
 def judge_email(text: str, registry: Registry) -> Address | Issue:
@@ -166,3 +139,40 @@ def split_groups(text: str) -> list[str]:
         if single_spaced:
             names.setdefault(fold(single_spaced), single_spaced)
     return list(names.values())
+
+
+class Cell(fields.Field[Any]):
+    """A cell, judged by a function of its text and the registry: the value, or what is wrong with it."""
+
+    def __init__(self, judge: Callable[[str, Registry], Any]) -> None:
+        super().__init__(required=True)
+        self.judge = judge
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        assert isinstance(self.parent, RowSchema)
+        if len(value) > LONGEST_CELL:
+            raise ValidationError([Issue(str(self.name), "cell_long", {"most": LONGEST_CELL})])
+        found = self.judge(value.strip(), self.parent.registry)
+        if isinstance(found, Issue):
+            raise ValidationError([found])
+        return found
+
+
+class RowSchema(Schema):
+    """The rules of the cells of a row, with the roles, groups and domains of a registry."""
+
+    email = Cell(judge_email)
+    role = Cell(judge_role)
+    groups = Cell(judge_groups)
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self.registry = registry
+        self.cell = functools.lru_cache(maxsize=DISTINCT)(self._load_cell)
+        """What is said of one cell (field, text): (value, ()) or (None, issues). In a long file cells repeat."""
+
+    def _load_cell(self, field: str, text: str) -> tuple[Any, tuple[Issue, ...]]:
+        try:
+            return self.fields[field].deserialize(text), ()
+        except ValidationError as error:
+            return None, tuple(error.messages)
