@@ -13,8 +13,7 @@ from sqlalchemy import inspect
 
 from webapp import logs
 from webapp.services.settings import in_force
-
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+from webapp.settings.fields import shorten
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
@@ -35,10 +34,9 @@ def end_request(response: Response) -> Response:
     """After every request: write its line, and count its time for the metrics."""
     response.headers["X-Request-ID"] = logs.request_id() or ""
     seconds = time.perf_counter() - g.began
-    method = request.method if request.method in METHODS else "OTHER"
-    endpoint = request.endpoint or "none"
+    method = shorten(request.method)
     latency = current_app.extensions["muster_latency"]
-    latency.observe(endpoint, method, response.status_code, seconds)
+    latency.observe(request.endpoint or "none", response.status_code, seconds)
     user = g.get("user")
     facts = {
         "method": method,

@@ -29,7 +29,7 @@ class Latency:
         self._seconds = Histogram(
             "muster_request_seconds",
             "How long this web process took to answer, by view and class of status.",
-            ("endpoint", "method", "status"),
+            ("endpoint", "status"),
             buckets=REQUEST_SECONDS,
             registry=self.registry,
         )
@@ -43,8 +43,8 @@ class Latency:
         """From now on show how many requests wait for a thread."""
         self._waiting.set_function(waiting)
 
-    def observe(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        self._seconds.labels(endpoint, method, f"{status // 100}xx").observe(seconds)
+    def observe(self, endpoint: str, status: int, seconds: float) -> None:
+        self._seconds.labels(endpoint, f"{status // 100}xx").observe(seconds)
 
 
 def render(

@@ -109,19 +109,6 @@ def last_backup(folder: Path) -> tuple[datetime, str] | None:
         return None
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether a Muster runs on it."""
-    file = folder / "up.lock"
-    if not file.exists():
-        return False
-    with file.open() as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
-
-
 def lock(folder: Path) -> IO[str]:
     """Hold the data folder while the file is open. Raises ConflictError when another process holds it."""
     file = (folder / "up.lock").open("a+")

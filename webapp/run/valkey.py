@@ -15,8 +15,6 @@ from webapp.run.processes import Child, spawn
 from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
 
-OLDEST = (6, 2)  # the first with BLMOVE, by which a job is taken without ever being nowhere
-
 
 def find_server() -> str:
     """The path of a server: the one that comes with requirements.txt, else Valkey or Redis of the system.

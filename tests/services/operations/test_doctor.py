@@ -54,11 +54,11 @@ def test_an_installation_that_runs_is_well(install):
     assert told["mail"] == "ok: The mail server answers.\n"
 
 
-def test_one_that_does_not_run_is_only_warned_of(install):
+def test_one_that_does_not_run(install):
     code, told = examine(install())
-    assert code == 0, told
-    assert told["queue"].startswith("warning: Not checked")
-    assert told["workers"].startswith("warning: None, as Muster does not run")
+    assert code == 1
+    assert "start Muster" in told["queue"]
+    assert "start Muster" in told["workers"]
     assert told["mail"].startswith("warning: No mail server is set")
     assert told["backup"].startswith("warning: None was made here so far")
 

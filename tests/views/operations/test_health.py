@@ -40,7 +40,6 @@ def workers(app):
 def frozen_database(tmp_path, monkeypatch):
     """An app whose database takes connections and never answers."""
     monkeypatch.setattr(health, "PATIENCE", 0.3)
-    monkeypatch.setattr(health, "PATIENCE_FOR_FIGURES", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"postgresql://muster:hunter2@127.0.0.1:{server.getsockname()[1]}/muster"
         yield create_app(
@@ -236,10 +235,9 @@ def test_requests_are_counted_by_view_and_never_by_what_is_in_their_path(app, cl
     client.send("FROBNICATE", "/users", 405, csrf=False)
     text = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
     found = figures(client)
-    assert found["muster_request_seconds_count", "batches.show", "GET", "2xx"] >= 1
-    assert found["muster_request_seconds_count", "invitations.show", "GET", "2xx"] >= 1
-    assert found["muster_request_seconds_count", "none", "GET", "4xx"] >= 1
-    assert found["muster_request_seconds_count", "none", "OTHER", "4xx"] >= 1
+    assert found["muster_request_seconds_count", "batches.show", "2xx"] >= 1
+    assert found["muster_request_seconds_count", "invitations.show", "2xx"] >= 1
+    assert found["muster_request_seconds_count", "none", "4xx"] >= 2
     assert token_of(invited) not in text
     assert "such-a-token" not in text
 

@@ -168,10 +168,6 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
                 f"{used[0]} is there already: restore into an empty folder, or set it aside with --force."
             )
         has_dump = (folder / DUMP).exists()
-        if has_dump and not force and not dumps.is_empty():
-            raise ConflictError(
-                "The database of MUSTER_DATABASE_URL has tables already: name an empty one, or replace its contents with --force."
-            )
         if has_dump:
             dumps.load(folder / DUMP)
         lines = [f"Restored the backup of {about['made_at']:%Y-%m-%d %H:%M} UTC into {data_dir}."]

@@ -18,28 +18,12 @@ from webapp.db import db, utcnow
 from webapp.models import Invitation, InvitationState, User
 from webapp.services.directory import people_list
 from webapp.services.operations import status
-from webapp.services.operations.status import Health
 from webapp.services.settings import in_force
 
 WEEKS = 12
 
 
-@dataclass(slots=True)
-class Attention:
-    """What needs attention. unsent: invitations never e-mailed; failed: those that could not be delivered; expiring:
-    those that end before this week does.
-
-    health: for those who can do something about it.
-    """
-
-    unsent: int = 0
-    failed: int = 0
-    expiring: int = 0
-    health: Health | None = None
-
-    def __bool__(self) -> bool:
-        is_unwell = self.health and (self.health.slow or not self.health.is_well)
-        return bool(self.unsent or self.failed or self.expiring or is_unwell)
+CONCERNS = (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +35,23 @@ class Week:
     accepted: int
 
 
-def attention(by: User) -> Attention:
-    """What this person may know of, and do something about; six queries, however many people."""
-    found = Attention()
+def attention(by: User) -> dict[str, Any]:
+    """What this person may know of, and do something about; six queries, however many people.
+
+    unsent: invitations never e-mailed; failed: those that could not be delivered; expiring: those that end before this week
+    does. health: for those who can do something about it.
+    """
+    found: dict[str, Any] = {}
     if by.may(Permission.USERS_SEE):
-        found.unsent = _count(Concern.UNSENT)
-        found.failed = _count(Concern.FAILED)
-        found.expiring = _count(Concern.EXPIRING)
+        for concern in CONCERNS:
+            query = select(func.count(Invitation.id)).where(
+                Invitation.state == InvitationState.PENDING,
+                people_list.is_concern(concern),
+            )
+            found[concern.value] = db.session.scalar(query)
     if by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE):
-        found.health = status.health()
+        found["health"] = status.health()
     return found
-
-
-def _count(concern: Concern) -> int:
-    query = select(func.count(Invitation.id)).where(
-        Invitation.state == InvitationState.PENDING,
-        people_list.is_concern(concern),
-    )
-    return db.session.scalar(query) or 0
 
 
 def weeks() -> list[Week]:

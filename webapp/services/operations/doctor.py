@@ -12,7 +12,6 @@ from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-import redis
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +23,7 @@ from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.mail.errors import MailError
 from webapp.models import Organisation
-from webapp.run import data_folder, valkey
+from webapp.run import data_folder
 from webapp.services.audit import chain
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
@@ -124,7 +123,9 @@ def _database() -> Problems:
         )
         return
     if db.engine.dialect.name == "sqlite":
-        yield from _check_sqlite()
+        answer = db.session.scalar(text("PRAGMA quick_check(1)"))
+        if answer != "ok":
+            yield WRONG, "It is damaged: stop Muster and restore a backup."
     scripts = upgrade.scripts()
     here = set(MigrationContext.configure(db.session.connection()).get_current_heads())
     if here == set(scripts.get_heads()):
@@ -141,15 +142,6 @@ def _database() -> Problems:
         )
 
 
-def _check_sqlite() -> Problems:
-    try:
-        is_whole = db.session.scalar(text("PRAGMA quick_check(1)")) == "ok"
-    except SQLAlchemyError:
-        is_whole = False
-    if not is_whole:
-        yield WRONG, "It is damaged: stop Muster and restore a backup."
-
-
 def _audit_log() -> Problems:
     verdict = chain.verify()
     if verdict.wrong:
@@ -161,39 +153,22 @@ def _audit_log() -> Problems:
 
 
 def _queue() -> Problems:
-    if _is_stopped():
-        yield WARNING, "Not checked: the embedded server starts with Muster, which does not run."
-        return
-    try:
-        with queue.connect(in_force.environment().queue_url, 2) as server:
-            info = server.info("server")
-    except (redis.RedisError, OSError) as error:
+    if not queue.ping():
         yield (
             WRONG,
-            f"The server does not answer ({type(error).__name__}): start it. Work goes on without it, more slowly.",
+            "The server does not answer: start Muster, or the server of MUSTER_REDIS_URL. Work goes on without it, more slowly.",
         )
-        return
-    version = str(info.get("valkey_version") or info.get("redis_version"))
-    if tuple(int(part) for part in version.split(".")[:2]) < valkey.OLDEST:
-        yield WRONG, f"The server has version {version}: use 6.2 or newer."
 
 
 def _workers() -> Problems:
     wanted = in_force.environment().workers
     alive = heartbeats.alive(heartbeats.SEEN)
-    if _is_stopped():
-        yield WARNING, "None, as Muster does not run: make run starts them."
-    elif alive < wanted:
+    if alive < wanted:
         seen = f"{plural(alive, 'worker')} seen within {heartbeats.SEEN} seconds"
         yield (
             WARNING if alive else WRONG,
-            f"{seen}, where MUSTER_WORKERS says {wanted}: see in the log what became of the others.",
+            f"{seen}, where MUSTER_WORKERS says {wanted}: start Muster, or see in the log what became of the others.",
         )
-
-
-def _is_stopped() -> bool:
-    settings = in_force.environment()
-    return settings.embedded_queue and not data_folder.is_locked(settings.data_dir)
 
 
 def _mail() -> Problems:

@@ -1,4 +1,4 @@
-"""A PostgreSQL database as one file, by PostgreSQL's own programs `pg_dump`, `pg_restore` and `psql`.
+"""A PostgreSQL database as one file, by PostgreSQL's own programs `pg_dump` and `pg_restore`.
 
 The password is handed over in the environment: arguments can be read by everybody on the machine.
 """
@@ -16,40 +16,33 @@ from webapp.core.errors import ConflictError
 from webapp.db import db
 from webapp.services.settings import in_force
 
-DUMP = ("pg_dump", "--format=custom", "--no-owner", "--exclude-table-data=batch_files")
-LOAD = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction")
 PROGRAMS = "PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
 
 
 def dump(file: Path) -> None:
     """Write the database to `file`, as of one moment. Raises ConflictError."""
-    _run(*DUMP, f"--file={file}", _address())
+    _run("pg_dump", "--format=custom", "--exclude-table-data=batch_files", f"--file={file}")
 
 
 def load(file: Path) -> None:
-    """Put such a file in place of what the database holds, whole or not at all. Raises ConflictError.
-
-    `pg_restore --clean` drops only what the file has too: tables that a newer version made would stay and be in the way.
-    """
-    drop, fill = file.with_suffix(".drop.sql"), file.with_suffix(".fill.sql")
-    quote = db.engine.dialect.identifier_preparer.quote
-    names = inspect(db.engine).get_table_names()
-    drop.write_text("".join(f"DROP TABLE IF EXISTS {quote(name)} CASCADE;\n" for name in names))
-    _run("pg_restore", "--clean", "--if-exists", "--no-owner", f"--file={fill}", str(file))
-    _run(*LOAD, f"--file={drop}", f"--file={fill}", _address())
-
-
-def is_empty() -> bool:
-    """Whether the database has no tables."""
-    return not inspect(db.engine).get_table_names()
+    """Put such a file into the database, which is empty, whole or not at all. Raises ConflictError."""
+    if inspect(db.engine).get_table_names():
+        raise ConflictError(
+            "The database of MUSTER_DATABASE_URL has tables already: name an empty one."
+        )
+    _run("pg_restore", "--exit-on-error", "--single-transaction", str(file))
 
 
 def _run(program: str, *arguments: str) -> None:
-    password = make_url(in_force.environment().database_url).password
-    environ = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    url = make_url(in_force.environment().database_url)
+    bare = url.set(drivername="postgresql")._replace(password=None)
+    address = bare.difference_update_query(["password"]).render_as_string()
+    environ = dict(os.environ)
+    if url.password:
+        environ["PGPASSWORD"] = url.password
     try:
         subprocess.run(
-            [program, *arguments],
+            [program, "--no-owner", f"--dbname={address}", *arguments],
             env=environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -65,14 +58,3 @@ def _run(program: str, *arguments: str) -> None:
     except subprocess.CalledProcessError as failed:
         said = " ".join(failed.stderr.split()) or f"code {failed.returncode}"
         raise ConflictError(f"{program} failed: {said.rstrip('.')}. It needs {PROGRAMS}.") from None
-
-
-def _address() -> str:
-    """The database's, as PostgreSQL's programs take it, without the password."""
-    url = make_url(in_force.environment().database_url)
-    bare = (
-        url.set(drivername="postgresql")
-        .difference_update_query(["password"])
-        ._replace(password=None)
-    )
-    return bare.render_as_string()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import queue
-from webapp.db import db, utcnow
+from webapp.db import count_by, db, utcnow
 from webapp.models import (
     Batch,
     BatchState,
@@ -52,29 +50,28 @@ def health() -> Health:
 def monitor_status() -> dict[str, Any]:
     """What the database tells a monitor, in three queries. mail_reason: a code, without names."""
     alarm = throttle.alarm()
+    since = claim.oldest_due() or utcnow()
+    waited = utcnow() - since
     found: dict[str, Any] = {
         "workers": heartbeats.alive(heartbeats.SEEN),
-        "mail": "ok",
-        "oldest_due_seconds": _oldest_due_seconds(),
+        "mail": "held up" if alarm else "ok",
+        "oldest_due_seconds": max(0, int(waited.total_seconds())),
     }
     if alarm:
-        found["mail"] = "held up"
         found["mail_reason"] = (alarm.cause.get("cause") or alarm.cause)["code"]
     return found
 
 
 def figures() -> dict[str, float | dict[str, int]]:
     """Everything in the database that is counted, in six queries or seven: numbers, or numbers by state."""
-    pending = select(func.count(Invitation.id)).where(
-        Invitation.state == InvitationState.PENDING,
-    )
+    here = monitor_status()
     return {
-        "workers_alive": heartbeats.alive(heartbeats.SEEN),
-        "mail_held_up": throttle.alarm() is not None,
-        "outbox_oldest_due_seconds": _oldest_due_seconds(),
-        "outbox_messages": _count_by_state(Message.state, MessageState),
-        "batches": _count_by_state(Batch.state, BatchState),
-        "invitations_pending": db.session.scalar(pending) or 0,
+        "workers_alive": here["workers"],
+        "mail_held_up": here["mail"] == "held up",
+        "outbox_oldest_due_seconds": here["oldest_due_seconds"],
+        "outbox_messages": {**dict.fromkeys(MessageState, 0), **count_by(Message.state)},
+        "batches": {**dict.fromkeys(BatchState, 0), **count_by(Batch.state)},
+        "invitations_pending": count_by(Invitation.state)[InvitationState.PENDING],
         "database_bytes": _size(),
     }
 
@@ -90,29 +87,13 @@ def machine() -> dict[str, float]:
     }
 
 
-def _count_by_state(state: InstrumentedAttribute[Any], states: type[StrEnum]) -> dict[str, int]:
-    counts = dict.fromkeys(map(str, states), 0)
-    query = select(state, func.count()).group_by(state)
-    return counts | {str(each): n for each, n in db.session.execute(query)}
-
-
-def _oldest_due_seconds() -> int:
-    since = claim.oldest_due()
-    if since is None:
-        return 0
-    return max(0, int((utcnow() - since).total_seconds()))
-
-
 def facts() -> dict[str, Any]:
     """Facts for the page of settings: waiting messages, when the last one went, the size of the database in bytes."""
-    due = select(func.count(Message.id)).where(
-        Message.state == MessageState.QUEUED,
-    )
     went = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
     handed_at = select(func.max(Message.handed_at)).where(went)
     return {
         "version": version(),
-        "due": db.session.scalar(due),
+        "due": count_by(Message.state)[MessageState.QUEUED],
         "handed_at": db.session.scalar(handed_at),
         "size": _size(),
     }

@@ -20,7 +20,7 @@ from webapp.version import version
 
 bp = Blueprint("health", __name__)
 
-PATIENCE, PATIENCE_FOR_FIGURES = 2.0, 5.0
+PATIENCE = 2.0
 """Seconds that a monitor waits for the database."""
 
 
@@ -35,7 +35,7 @@ def live() -> dict[str, str]:
 @require(PUBLIC)
 def show() -> tuple[dict[str, Any], int]:
     """200 while all is well; 503 with what is wrong. Waits two seconds for the database and a third for the queue, no more."""
-    here = _from_database(status.monitor_status, PATIENCE)
+    here = _from_database(status.monitor_status)
     found: dict[str, Any] = {
         "database": "ok" if here else "away",
         "queue": "ok" if queue.ping() else "away",
@@ -55,7 +55,7 @@ def figures() -> Response:
     """For whom `MUSTER_METRICS_TOKEN` or `MUSTER_METRICS_ALLOW` lets in; for everybody else there is no such page."""
     if not (_shows_token() or _comes_from_network()):
         abort(404)
-    here = _from_database(status.figures, PATIENCE_FOR_FIGURES)
+    here = _from_database(status.figures)
     waiting_jobs = queue.depth()
     found = {
         "database_up": bool(here),
@@ -70,10 +70,10 @@ def figures() -> Response:
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 
-def _from_database(question: Callable[[], dict[str, Any]], patience: float) -> dict[str, Any]:
+def _from_database(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The answer, or {} where the database gives none in time; which is logged."""
     try:
-        return run_with_timeout(question, patience)
+        return run_with_timeout(question, PATIENCE)
     except (SQLAlchemyError, TimedOutError) as error:
         current_app.logger.error("the database does not answer a monitor: %s", error)
         return {}
