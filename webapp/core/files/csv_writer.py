@@ -19,14 +19,11 @@ def template(
 ) -> Iterator[bytes]:
     """The file to fill in, with this portal's own roles (those that may be granted) and groups.
 
-    The roles named last are taken to be the lesser ones: the examples have these.
+    The role named last is taken to be the least: the examples have it.
     """
     least = roles[-1] if roles else ""
-    second = roles[-2] if len(roles) > 1 else least
-    rows = [
-        (EXAMPLES[0], least, ", ".join(groups[:2])),
-        (EXAMPLES[1], second, ", ".join(groups[:1])),
-    ]
+    first_groups = ", ".join(groups[:2])
+    rows = [(email, least, first_groups) for email in EXAMPLES]
     return write_lines([field.heading for field in Field], rows)
 
 

@@ -39,6 +39,7 @@ _GONE = frozenset(
     """.split()  # noqa: SIM905
 )
 _NOT = frozenset("not never non nicht nie pas niet inte ikke nao nunca".split())  # noqa: SIM905
+_GONE |= {no + here for no in _NOT for here in _HERE}
 _PLAIN_NO = frozenset("0 false no falsch nein faux non falso".split())  # noqa: SIM905
 _DATE = re.compile(r"\d{4}|\d[./-]\d")
 _WORD = re.compile(r"[^\W\d_]+")

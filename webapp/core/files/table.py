@@ -43,7 +43,7 @@ class Sheet:
     """The lines of a text, or of a sheet of a workbook.
 
     `facts` say how it was written, `trimmed` how many cells were changed by cleaning. `name` is that of the sheet, "" for a text.
-    `hidden` are the rows that a sheet hides, `merged` cells of several rows: [first row, last row, first column, last column].
+    `hidden` are the rows that a sheet hides, `merged` those below the first in a cell of several rows.
     """
 
     lines: Sequence[Line]
@@ -51,7 +51,7 @@ class Sheet:
     trimmed: int
     name: str = ""
     hidden: Sequence[int] = ()
-    merged: Sequence[Sequence[int]] = ()
+    merged: Sequence[int] = ()
     is_pasted: bool = False
 
     @property

@@ -8,11 +8,11 @@ The only argument is JSON: {"memory": bytes of address space, "seconds": of proc
 The workbook is standard input. The answer is JSON on standard output; it counts only if the exit status is 0:
 
     {"program": "Excel" | "OpenDocument", "sheets": [{"name": ..., "records": [[number, [cell, ...]], ...],
-     "hidden": [number, ...], "merged": [[first row, last row, first column, last column], ...]}, ...]}
+     "hidden": [number, ...], "merged": [number, ...]}, ...]}
 
-`sheets` are the visible ones that hold data. `number` is the row that the spreadsheet shows; columns count from 0. `hidden`
-are the rows that the sheet or its filter hides, `merged` cells of several rows. The exit status is 3 if the workbook is too
-large, and 1 for all else that Python or calamine stumbles over.
+`sheets` are the visible ones that hold data. `number` is the row that the spreadsheet shows. `hidden` are the rows that the
+sheet or its filter hides, `merged` those below the first in a cell of several rows. The exit status is 3 if the workbook is
+too large, and 1 for all else that Python or calamine stumbles over.
 """
 
 # ruff: noqa: S314 - XML that expands without end meets the limits of this process, and there are no files to be included
@@ -176,16 +176,17 @@ def _read_sheets(book: CalamineWorkbook, hidden: Hidden) -> Iterator[dict[str, A
             filled += len(cells) - cells.count("")
             if filled > MOST_CELLS:
                 raise MemoryError
-        merged = []
-        for (top, left), (bottom, right) in (sheet.merged_cell_ranges or ())[:MOST_MERGED]:
-            if bottom > top:
-                merged.append((top + 1, bottom + 1, left, right))
         if records:
+            last = records[-1][0]
+            merged: set[int] = set()
+            for (top, _), (bottom, _) in (sheet.merged_cell_ranges or ())[:MOST_MERGED]:
+                # they count from 0
+                merged.update(range(top + 2, min(bottom + 1, last) + 1))
             yield {
                 "name": about.name,
                 "records": records,
                 "hidden": hidden.get(about.name, []),
-                "merged": merged,
+                "merged": sorted(merged),
             }
 
 

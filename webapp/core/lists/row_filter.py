@@ -38,8 +38,6 @@ class Hint(StrEnum):
     """A heading or a footer where a person should be."""
     HIDDEN = "hidden"
     """The sheet hides this row, or its filter does."""
-    NO_RESULT = "no_result"
-    """A formula of this row has no stored result."""
     MERGED = "merged"
     """A cell of this row is part of a merged one whose value stands in a row above."""
     REPLACED = "replaced"

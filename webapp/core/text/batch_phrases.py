@@ -38,7 +38,6 @@ _READING = {
     "header_row": "header found in row {row}",
     "ignored": "{n:column|columns} {columns} ignored",
     "joined": "columns {columns} joined as groups",
-    "more_words": "{n} more remembered {n:word|words} understood",
     "no_header": "no header row",
     "overflowed": "extra cells of {n} {n:row|rows} were read as groups",
     "pasted": "pasted",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,16 +36,13 @@ def find_notices(
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     numbers = [person.line for person in people]
     email = places.of(Field.EMAIL)[0]
-    merged, merged_columns = _find_merged(table, places, numbers)
-    formulas = [person.line for person in people if _has_formula(person)]
     texts = {line.number for line in table.lines if _is_text(line, email)}
     examples = [person.email[:_LONGEST] for person in people if person.line in texts]
     ignored = find_ignored(table, places)
     gone, gone_columns, gone_words = find_people_gone(table, ignored)
     found: list[tuple[Hint, Collection[int], Sequence[str], Sequence[str]]] = [
         (Hint.HIDDEN, table.sheet.hidden, (), ()),
-        (Hint.MERGED, merged, merged_columns, ()),
-        (Hint.NO_RESULT, formulas if table.sheet.name else [], (), ()),
+        (Hint.MERGED, table.sheet.merged, (), ()),
         (Hint.TEXT, texts, (), examples[:_EXAMPLES]),
         (Hint.GONE, gone, gone_columns, gone_words),
     ]
@@ -69,28 +65,6 @@ def find_notices(
     return notices, hints
 
 
-def _has_formula(person: Cells) -> bool:
-    cells = (person.email, person.role, person.groups)
-    return any(cell.startswith("=") for cell in cells)
-
-
-def _find_merged(
-    table: Table, places: Places, numbers: Sequence[int]
-) -> tuple[list[int], list[str]]:
-    """The rows below the first in a merged cell of a column that is used, and the names of these columns."""
-    rows: list[int] = []
-    columns = set()
-    for first, last, left, right in table.sheet.merged:
-        used = [place for place in places.uses if left <= place <= right]
-        start = bisect_right(numbers, first)
-        end = bisect_right(numbers, last)
-        below = numbers[start:end]
-        if used and below:
-            rows += below
-            columns.update(used)
-    return rows, [name_of(table.header, place) for place in sorted(columns)]
-
-
 def _is_text(line: Line, email: int) -> bool:
     """Whether a row has a text where the e-mail should be, and no letters in any other cell: a heading, a footer, a total."""
     text = line.cell(email)
@@ -103,7 +77,6 @@ def _is_text(line: Line, email: int) -> bool:
 
 _TITLES = {
     "addresses": "{n} email {n:address|addresses} in {columns} {n:is|are} not used",
-    "no_result": "{n} {n:row has|rows have} formulas without a stored result",
     "gone": "{n} {n:row is|rows are} of {n:somebody|people} who {n:is|are} suspended or gone by {columns}",
     "hidden": "{n} {n:row|rows} of the sheet {n:is|are} hidden or filtered out",
     "merged": "Merged cells: {n} {n:row|rows} below the first {n:is|are} blank there",
@@ -112,10 +85,9 @@ _TITLES = {
 }
 _ADVICE = {
     "addresses": "These people are not invited. Change the columns if they should be.",
-    "no_result": "Open the workbook in a spreadsheet program, save it and replace the file, or fill the cells in here.",
     "gone": "It says {words}. They would be invited like the others.",
     "hidden": "They are read like the others. Remove them here if they should not be invited.",
-    "merged": "Only the first row has what stands in {columns}. Fill in the others.",
+    "merged": "Only the first row has what stands in such a cell. Fill in the others.",
     "replaced": "Each says by which one. Inviting the old address makes a second person of them.",
     "text": "Such as {words}. They hold back only themselves.",
 }

@@ -46,10 +46,6 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
         return as_it_stands(row.groups, registry)
     before = step.before.group_names(registry)
     after = step.after.group_names(registry)
-    return _compare(before, after)
-
-
-def _compare(before: Sequence[str], after: Sequence[str]) -> Groups:
     return Groups(
         tuple(name for name in after if name in before),
         tuple(name for name in after if name not in before),

@@ -82,8 +82,8 @@ class Column:
 class MappingPage:
     """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns.
 
-    doubled: fields that two columns are used for. missing: required ones that no column is used for; to_choose: of these, what
-    nothing else was said of; unplaced: of these, what no column looks like.
+    doubled: fields that two columns are used for. to_choose: required ones that no column is used for, nor a role said for all
+    rows; unplaced: of these, what no column looks like.
     """
 
     header_row: int
@@ -93,7 +93,6 @@ class MappingPage:
     columns: Sequence[Column] = ()
     rows: int = 0
     preview: Sequence[Cells] = ()
-    missing: Sequence[Field] = ()
     to_choose: list[Field] = field(default_factory=list)
     unplaced: list[Field] = field(default_factory=list)
     role: str = ""
@@ -169,9 +168,8 @@ def _show_columns(
     page.columns = columns
     counts = Counter(uses.values())
     page.doubled = [each for each in REQUIRED if counts[each] > 1]
-    page.missing = [each for each in REQUIRED if not counts[each]]
-    page.to_choose = list(page.missing)
-    if role and Field.ROLE in page.missing:
+    page.to_choose = [each for each in REQUIRED if not counts[each]]
+    if role and Field.ROLE in page.to_choose:
         page.role = role
         page.to_choose.remove(Field.ROLE)
     free = {

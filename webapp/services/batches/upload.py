@@ -36,8 +36,8 @@ from webapp.services.settings import in_force
 
 PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
-NAMED_ALIASES = 3
-"""Remembered words that are named in the banner; of others, how many."""
+NAMED_ALIASES = 10
+"""Remembered words that are named in the banner; the commonest first."""
 
 
 # Read
@@ -115,8 +115,6 @@ def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
     facts: list[CodedText] = []
     for (word, meaning), n in rows.most_common(NAMED_ALIASES):
         facts.append({"code": "word", "word": word, "meaning": meaning, "n": n})
-    if len(rows) > NAMED_ALIASES:
-        facts.append({"code": "more_words", "n": len(rows) - NAMED_ALIASES})
     return facts
 
 

@@ -105,12 +105,11 @@ def remove(batch_id: int, row_id: int) -> str | BaseResponse:
     """Take the row out of the batch; it can be put back."""
     result = cell_edit.remove(batch_id, row_id, current_user())
     row = result.rows[0]
-    if is_fragment():
-        undo = undo_address(result.batch, result.version)
-        return draw_removal(result, {"text": f"Row {row.line} removed", "undo": undo})
-    is_upload = result.batch.kind is BatchKind.UPLOAD
-    said = f"Row {row.line} removed." if is_upload else f"{row.email} is left out."
-    return redirect_to("batches.show", batch_id=batch_id, say=said)
+    said = f"Row {row.line} removed"
+    if not is_fragment():
+        return redirect_to("batches.show", batch_id=batch_id, say=f"{said}.")
+    undo = undo_address(result.batch, result.version)
+    return draw_removal(result, {"text": said, "undo": undo})
 
 
 @bp.post("/rows/<int:row_id>/restoration")

@@ -33,7 +33,7 @@ ASKED = ("valid_days", "message")
 @bp.get("")
 @require(Permission.INVITATIONS_MAKE)
 def show(batch_id: int) -> BaseResponse | tuple[str, int]:
-    """What the invitations of a batch under review say, to be changed and looked at."""
+    """What the invitations of a batch under review say, or would say with what is typed, to be changed and looked at."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
@@ -52,16 +52,6 @@ def html(batch_id: int) -> Response:
         render.render_example(row, current_user(), **typed(batch)).html,
         headers={"Content-Security-Policy": FRAME_CSP},
     )
-
-
-@bp.get("/preview")
-@require(Permission.INVITATIONS_MAKE)
-def preview(batch_id: int) -> str | BaseResponse:
-    """The e-mail with what is typed, before it is stored."""
-    batch = review.get_batch(batch_id)
-    if batch.state is not BatchState.REVIEWING or not is_fragment():
-        return redirect_to("letter.show", batch_id=batch_id)
-    return render_template("batches/_letter_preview.html", **context(batch))
 
 
 def typed(batch: Batch) -> dict[str, Any]:
