@@ -13,7 +13,7 @@ from webapp.jobs import stopping
 from webapp.services.audit import chain
 from webapp.services.batches import execute
 from webapp.services.invitations import invitations
-from webapp.services.mail import claim, finish_batch
+from webapp.services.mail import claim, finish_batch, throttle
 from webapp.services.operations import heartbeats, retention
 
 BUDGET = 10.0
@@ -31,7 +31,8 @@ def tick(worker_name: str) -> None:
             _work_until(end, partial(execute.run_chunk, batch_id, batch_jobs.CHUNK))
     finish_batch.finish_done()
     _work_until(end, invitations.send_reminders)
-    if claim.has_work() and not queue.enqueue_send():
+    is_due = claim.oldest_due() or throttle.alarm()
+    if is_due and not queue.enqueue_send():
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, chain.seal)
     if retention.is_due():

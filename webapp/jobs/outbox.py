@@ -54,7 +54,7 @@ def send(turn: float = TURN) -> None:
         finally:
             claim.release(worker)
             finish_batch.finish_done()
-    if not stopping.is_set() and claim.has_work():
+    if not _has_time(end_of_turn):
         queue.enqueue_send()
 
 

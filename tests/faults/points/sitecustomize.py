@@ -29,8 +29,8 @@ FUNCTIONS = {
     "record_sent": "webapp.services.mail.results",
 }
 """The functions that have points, each with its module."""
-CONDITIONS = {"claim": "has_work"}
-"""A function of the same module that says whether a call counts: a claim that finds nothing is not a point."""
+CONDITIONS = {"claim": "oldest_due"}
+"""A function of the same module that is true where a call counts: a claim that finds nothing is not a point."""
 PLACES = ("before", "commit", "committed", "after")
 within = threading.local()
 

@@ -75,10 +75,10 @@ def test_what_is_claimed_is_not_claimed_again_and_what_is_not_due_waits() -> Non
     make_message(INES)
     make_message(JONAS).due_at = utcnow() + timedelta(minutes=1)
     db.session.commit()
-    assert claim.has_work()
+    assert claim.oldest_due()
     assert claimed() == [INES]
     assert claimed("w2") == []
-    assert not claim.has_work()
+    assert not claim.oldest_due()
 
 
 def test_two_workers_never_claim_the_same(app: Flask) -> None:
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_before_data_leaves_the_message_as_it_was() -> None:
     make_message(INES)
     claimed("w1")
     die("w1")
-    assert claim.has_work()
+    assert claim.oldest_due()
     assert claimed("w2") == [INES]
     assert not message_to(INES).maybe_sent
 
@@ -177,7 +177,7 @@ def test_what_another_has_taken_over_is_not_renewed() -> None:
     assert claim.claim("w2") == [id]
     die("w2")
     claim.renew("w1")
-    assert claim.has_work(), "the lease of w2 is over, whatever w1 says"
+    assert claim.oldest_due(), "the lease of w2 is over, whatever w1 says"
 
 
 def test_what_is_given_back_is_due_at_once() -> None:
@@ -196,13 +196,11 @@ def test_the_throttle_counts_for_the_whole_installation(change_settings: Callabl
         make_message(f"user{n}@northfield.example")
     first, _second = claim.claim("w1", 2)
     assert len(claim.claim("w2")) == 1, "two are on their way"
-    assert not claim.has_work()
     results.record_sent(first, "w1", {"code": "accepted", "words": "250 OK"})
     assert claim.claim("w3") == [], "one was sent within the minute"
     pass_time(seconds=61)
     claim.renew("w1")
     claim.renew("w2")
-    assert claim.has_work()
     assert len(claim.claim("w3")) == 1, "what is on its way counts until it is done"
 
 
@@ -449,7 +447,6 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
         message = message_to(address)
         assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 0, False)
         assert row_of(address).outcome is Outcome.WAITING
-    assert not claim.has_work()
     assert claim.claim("w2") == []
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
 
@@ -462,7 +459,6 @@ def test_every_30_seconds_one_message_goes_to_see() -> None:
     assert since
     paused_at = since.paused_at
     pass_time(seconds=31)
-    assert claim.has_work()
     assert len(claim.claim("w1")) == 1
     assert claim.claim("w2") == [], "one probe at a time"
     claim.server_unreachable("w1", {"code": "text", "text": "Still away."})
@@ -596,6 +592,6 @@ def test_pages_go_on_where_the_last_one_ended() -> None:
 
 def test_a_fresh_database_is_silent() -> None:
     assert throttle.alarm() is None
-    assert not claim.has_work()
+    assert not claim.oldest_due()
     assert claim.claim("w1") == []
     assert outbox.list_messages(make_persona("Admin")) == []

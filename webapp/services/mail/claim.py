@@ -134,14 +134,6 @@ def read_settings() -> Settings:
     return settings
 
 
-def has_work() -> bool:
-    """Whether a claim would find something now, or the mail server is to be tried again."""
-    circuit = db.session.get(MailCircuit, 1)
-    waits = select(exists().where(or_(_is_due(circuit), _is_abandoned())))
-    is_held_up = circuit is not None and circuit.paused_at is not None
-    return (is_held_up or bool(db.session.scalar(waits))) and throttle.quota_left(circuit) > 0
-
-
 def oldest_due() -> datetime | None:
     """Since when the oldest unsent message has been due; None while none waits. What is paused does not count."""
     return db.session.scalar(
