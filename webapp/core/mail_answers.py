@@ -11,8 +11,6 @@ _SENDER = re.compile(
     r"\bsender\b|\bsend (?:\w+ )?as\b|sendas|\bmail from\b|\bfrom[: ]+address\b|return[- ]path|envelope[- ]from",
     re.I,
 )
-_SENDER_CODES = {"1.7", "1.8", "2.252", "7.23", "7.26", "7.27", "7.60"}
-"""Enhanced codes (RFC 3463, 7372 and Exchange's own) that tell of the sender."""
 _RECIPIENT_CODES = re.compile(r"1\.[0-6]|2\.\d+|4\.\d+")
 """Address, mailbox, and the way to its domain."""
 _GREYLIST = re.compile(r"gr[ae]y[- ]?list", re.I)
@@ -41,17 +39,7 @@ def codes(words: str) -> str:
 
 def is_about_sender(words: str, sender: str) -> bool:
     """Whether the server refuses who sends, and not the recipient."""
-    detail = _detail(words)
-    if detail in _SENDER_CODES:
-        return True
-    if _RECIPIENT_CODES.fullmatch(detail):
-        return False
     return sender.casefold() in words.casefold() or _SENDER.search(words) is not None
-
-
-def is_about_size(words: str) -> bool:
-    """Whether the message is too large: the only reason to refuse it at MAIL that is its own."""
-    return words.startswith("552") or _detail(words) in ("3.4", "2.3")
 
 
 def may_be_about_pace(words: str) -> bool:

@@ -39,9 +39,9 @@ def tick(worker_name: str) -> None:
         _delete_what_is_old(time.monotonic() + CARE)
 
 
-def _work_until(end: float, step: Callable[[], int | bool | None]) -> int | bool | None:
-    """Repeat a step until it has nothing more to do, the time is up, or the worker stops. -> its last answer."""
-    more: int | bool | None = True
+def _work_until(end: float, step: Callable[[], int | bool]) -> int | bool:
+    """Repeat a step until it has nothing more to do, the time is up, or the worker stops. -> whether more may be left."""
+    more: int | bool = True
     while more and not stopping.is_set() and time.monotonic() < end:
         more = step()
     return more
@@ -50,7 +50,6 @@ def _work_until(end: float, step: Callable[[], int | bool | None]) -> int | bool
 def _delete_what_is_old(end: float) -> None:
     """As far as the time goes; the next sweep, of whichever worker, goes on."""
     for step in retention.STEPS:
-        left = _work_until(end, step)
-        if left or left is None:
+        if _work_until(end, step):
             return
     retention.mark_done()

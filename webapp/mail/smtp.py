@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import smtplib
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -126,8 +125,7 @@ class SmtpTransport:
             return ConnectionLostError("stopped", server=self._server, words=words)
         if code < 500:
             return TemporaryDeliveryError("deferred", words=words)
-        is_about_message = mail_answers.is_about_size(words) or not recipient.isascii()
-        is_about_all = at_mail and not is_about_message
+        is_about_all = at_mail and recipient.isascii()
         is_about_sender = mail_answers.is_about_sender(words, self._sender)
         if is_about_all or (is_about_sender and not self._has_taken):
             about = {"server": self._server, "sender": self._sender, "words": words}
@@ -171,18 +169,9 @@ class _TlsClient(_Client, smtplib.SMTP_SSL):
 
 
 def _cause(error: BaseException) -> dict[str, str]:
-    """Why a connection failed, as a code with parameters."""
+    """Why a connection failed, in the words of the server or of the operating system."""
     if isinstance(error, smtplib.SMTPResponseException):
-        return {"code": "text", "text": mail_answers.words_of(error.smtp_code, error.smtp_error)}
-    if isinstance(error, smtplib.SMTPServerDisconnected):
-        error = error.__context__ or error
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return {"code": "certificate", "words": error.verify_message}
-    if isinstance(error, TimeoutError):
-        return {"code": "timeout"}
-    if isinstance(error, socket.gaierror):
-        return {"code": "no_host"}
-    if isinstance(error, smtplib.SMTPServerDisconnected):
-        return {"code": "closed"}
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        text = mail_answers.words_of(error.smtp_code, error.smtp_error)
+    else:
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return {"code": "text", "text": text.rstrip(".")}

@@ -481,16 +481,6 @@ def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
     assert claimed("w1") == [JONAS]
 
 
-def test_a_message_that_cannot_be_written_says_nothing_of_the_server() -> None:
-    make_sending_batch(INES)
-    claim.claim("w1")
-    claim.server_unreachable("w1", {"code": "text", "text": "Away."})
-    pass_time(seconds=31)
-    (id,) = claim.claim("w1")
-    results.record_failed(id, "w1", {"code": "text", "text": "Cannot be written"}, by_server=False)
-    assert throttle.alarm()
-
-
 # Batches
 
 

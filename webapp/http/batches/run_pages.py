@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from flask import request
@@ -25,23 +26,26 @@ MANY = 5000
 
 
 def progress_context(batch: Batch) -> dict[str, Any]:
-    """What the progress page and its live part show."""
+    """What the progress page and its live part show. settled: rows that need no more work, whatever came of them."""
     tally = report.tally(batch)
     is_stuck = (
-        tally.unclaimed
+        tally["unclaimed"]
         and batch.state is not BatchState.PAUSED
         and not (queue.ping() and heartbeats.alive())
     )
+    settled = batch.to_send - tally["waiting"] - tally["unclaimed"]
     return {
         **_common_context(batch, tally),
         "newest": report.newest_done(batch, 20),
-        "time_left": report.time_left(batch, tally),
+        "settled": settled,
+        "time_left": report.time_left(batch, settled),
         "is_waiting_for_queue": is_stuck,
     }
 
 
-def _common_context(batch: Batch, tally: report.Tally) -> dict[str, Any]:
-    alarm, slow = throttle.circuit_status() if tally.waiting else (None, None)
+def _common_context(batch: Batch, tally: Counter[str]) -> dict[str, Any]:
+    waits = tally["waiting"] or tally["unclaimed"]
+    alarm, slow = throttle.circuit_status() if waits else (None, None)
     return {**kind_context(batch), "batch": batch, "tally": tally, "alarm": alarm, "slow": slow}
 
 

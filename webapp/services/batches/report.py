@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -18,34 +18,13 @@ CHUNK = 500
 """Rows of a download that are held at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many rows came to which outcome.
+def tally(batch: Batch) -> Counter[str]:
+    """Counts by outcome, in one query; as they were kept where the rows are deleted.
 
-    acting: how many are to be invited or updated. unclaimed: those of them that no worker has claimed yet.
+    "unclaimed": those of the rows to be invited or updated that no worker has claimed yet.
     """
-
-    by_outcome: Mapping[str, int]
-    acting: int
-    unclaimed: int = 0
-
-    def __getitem__(self, outcome: str) -> int:
-        return self.by_outcome.get(outcome, 0)
-
-    @property
-    def waiting(self) -> int:
-        return self["waiting"] + self.unclaimed
-
-    @property
-    def settled(self) -> int:
-        """Of those to be invited or updated: what needs no more work, whatever came of it."""
-        return self.acting - self.waiting
-
-
-def tally(batch: Batch) -> Tally:
-    """Counts by outcome, in one query; as they were kept where the rows are deleted."""
     if batch.tally is not None:
-        return Tally(batch.tally["by_outcome"], batch.to_send)
+        return Counter(batch.tally["by_outcome"])
     query = (
         select(Row.outcome, func.count())
         .where(
@@ -55,17 +34,15 @@ def tally(batch: Batch) -> Tally:
         )
         .group_by(Row.outcome)
     )
-    counts = {outcome or "unclaimed": n for outcome, n in db.session.execute(query)}
-    unclaimed = counts.pop("unclaimed", 0)
-    return Tally(counts, batch.to_send, unclaimed)
+    return Counter({outcome or "unclaimed": n for outcome, n in db.session.execute(query)})
 
 
-def time_left(batch: Batch, tally: Tally) -> timedelta | None:
+def time_left(batch: Batch, settled: int) -> timedelta | None:
     """At the pace so far; None where nothing is settled yet."""
-    if batch.confirmed_at is None or not tally.settled:
+    if batch.confirmed_at is None or not settled:
         return None
     spent = utcnow() - batch.confirmed_at
-    return spent / tally.settled * tally.waiting
+    return spent / settled * (batch.to_send - settled)
 
 
 def newest_done(batch: Batch, limit: int) -> Sequence[Row]:

@@ -192,7 +192,7 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[tuple[int, MimeMessa
             failed[message_id] = {"code": "failed_here"}
     db.session.rollback()
     for message_id, answer in failed.items():
-        results.record_failed(message_id, worker, answer, by_server=False)
+        results.record_failed(message_id, worker, answer)
     finish_batch.finish_done()
     return ready
 

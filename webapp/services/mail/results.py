@@ -97,16 +97,14 @@ _SETTLE = (
 )
 
 
-def record_failed(
-    message_id: int, worker: str, result: CodedText, *, by_server: bool = True
-) -> None:
-    """The message was refused for good. by_server: the mail server said so, which also shows that it is there."""
+def record_failed(message_id: int, worker: str, result: CodedText) -> None:
+    """The message was refused for good."""
     if message := _begin(message_id, worker):
         _fail(message, result)
-        _end(message, by_server=by_server)
+        _end(message)
 
 
-def defer(message_id: int, worker: str, result: CodedText, *, by_server: bool = True) -> None:
+def defer(message_id: int, worker: str, result: CodedText) -> None:
     """The server puts the message off: it is due again after 1, 5, 15, then every 60 minutes, and fails after a day."""
     message = _begin(message_id, worker)
     if message is None:
@@ -122,7 +120,7 @@ def defer(message_id: int, worker: str, result: CodedText, *, by_server: bool = 
         clock = due_at.astimezone(in_force.settings().time_zone)
         reason = {"code": "due_again", "clock": f"{clock:%H:%M}", "answer": result}
         _settle_row(message.row_id, message.kind, Outcome.WAITING, reason)
-    _end(message, by_server=by_server)
+    _end(message)
 
 
 def record_uncertain(message_id: int, worker: str, result: CodedText) -> None:
@@ -137,7 +135,7 @@ def record_uncertain(message_id: int, worker: str, result: CodedText) -> None:
         message.due_at = utcnow()
         message.result = dict(result)
         message.maybe_sent = True
-    _end(message, by_server=False)
+    _end(message)
 
 
 def cancel(message: Message, result: CodedText) -> None:
@@ -192,9 +190,8 @@ def _clear_claim(message: Message) -> None:
     message.phase = message.claimed_by = message.lease_until = None
 
 
-def _end(message: Message, *, by_server: bool) -> None:
-    """End the command: give up the claim and commit."""
+def _end(message: Message) -> None:
+    """End the command: give up the claim and commit. The server has answered, so nothing is held up."""
     _clear_claim(message)
-    if by_server:
-        throttle.reset()
+    throttle.reset()
     db.session.commit()

@@ -67,11 +67,11 @@ def delete_rows() -> int:
         return 0
     batch = db.session.get_one(Batch, batch_id)
     tally = report.tally(batch)
-    batch.tally = {"by_outcome": dict(tally.by_outcome)}
+    batch.tally = {"by_outcome": dict(tally)}
     batch.rows_deleted_at = utcnow()
     for model in (RowEdit, BatchFile, Row):
         bulk_execute(delete(model).where(model.batch_id == batch_id))
-    rows = sum(tally.by_outcome.values())
+    rows = tally.total()
     if rows:
         days = in_force.settings().retention_days
         events.record(None, AuditAction.BATCH_ROWS_DELETED, batch, rows=rows, days=days)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ from webapp.models import (
 from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events as audit
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import discard, planner
+from webapp.services.batches import discard
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.settings import in_force
 
@@ -150,12 +149,8 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
             discard.discard_locked(batch, by)
             continue
         discard.delete_file(batch)
-        are_theirs = Row.batch_id == batch.id, Row.id.in_(found.rows)
-        rows = db.session.scalars(select(Row).where(*are_theirs)).all()
-        standing = [planner.row_values(row) for row in rows if row.removed_at is None]
-        batch.counts = dict(Counter(batch.counts) - planner.count_rows(standing))
-        bulk_execute(delete(Row).where(*are_theirs))
-        batch.version += 1
+        bulk_execute(delete(Row).where(Row.batch_id == batch.id, Row.id.in_(found.rows)))
+        batch.version += 1  # its counts are made again with its plans, as the directory has moved
 
 
 def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
@@ -166,7 +161,7 @@ def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
         row.read_email = redactor.pseudonym
         row.email_key = None
         row.read_cells = []
-        row.issues = redactor(row.issues)
+        row.issues = []
         row.change_dict = redactor(row.change_dict)
         row.reason = redactor(row.reason)
         if row.outcome in (None, Outcome.WAITING):

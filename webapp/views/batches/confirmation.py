@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, flash, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
@@ -12,8 +12,6 @@ from webapp.http.batches.review_page import row_context, template_folder
 from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require
 from webapp.models import Batch, BatchState
 from webapp.services.batches import confirmation, review
-
-UNSEEN = "Nothing was done: this form does not say which review was looked at. Open the review, and confirm it there."
 
 bp = Blueprint("confirmation", __name__, url_prefix="/batches/<int:batch_id>/confirmation")
 
@@ -26,7 +24,7 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     if batch.state is not BatchState.REVIEWING:
         return redirect_to("batches.show", batch_id=batch_id)
     version = get_number(request.args, "version") or batch.version
-    return question(batch, min(version, batch.version))  # nobody has seen what is still to come
+    return question(batch, version)
 
 
 def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> tuple[str, int]:
@@ -46,10 +44,7 @@ def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> t
 @require(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
-    version = get_number(request.form, "version")
-    if version is None:
-        address = url_for("batches.show", batch_id=review.get_batch(batch_id).id)
-        raise RuleViolationError(UNSEEN, link=("Open the review", address))
+    version = get_number(request.form, "version") or -1  # none was looked at
     try:
         is_first = confirmation.confirm(
             batch_id, version, current_user(), proven=check_given_password()
