@@ -94,15 +94,14 @@ def examine(context: click.Context) -> None:
 
 @muster.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, resolve_path=True, path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option(
     "--without-database",
     is_flag=True,
     help="Leave a PostgreSQL database out, which is backed up by other means.",
 )
-def backup(file: Path, force: bool, without_database: bool) -> None:
+def backup(file: Path, without_database: bool) -> None:
     """Write everything that must be kept to one file, while Muster runs; on PostgreSQL by means of pg_dump."""
-    lines = backups.make(file, force=force, with_database=not without_database)
+    lines = backups.make(file, with_database=not without_database)
     click.echo("\n".join(lines))
 
 
@@ -110,10 +109,9 @@ def backup(file: Path, force: bool, without_database: bool) -> None:
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
 )
-@click.option("--force", is_flag=True, help="Set aside what is in the data folder.")
-def restore(file: Path, force: bool) -> None:
+def restore(file: Path) -> None:
     """Put a backup into an empty data folder, while Muster does not run."""
-    click.echo("\n".join(backups.restore(file, force=force)))
+    click.echo("\n".join(backups.restore(file)))
 
 
 @muster.group("audit")

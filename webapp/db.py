@@ -160,20 +160,14 @@ def tune_sqlite(engine: Engine) -> None:
             driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
 
 
-_LIMITS = {
-    "lock_timeout": MAX_BUSY_MS,
-    "idle_in_transaction_session_timeout": MAX_IDLE_MS,
-}
-
-
 def tune_postgresql(engine: Engine) -> None:
     """Time-outs for PostgreSQL, so that no page waits forever and a hung process blocks others only briefly."""
 
     @event.listens_for(engine, "connect")
     def _connect(connection: psycopg.Connection, _: object) -> None:
         connection.autocommit = True
-        for name, value in _LIMITS.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+        connection.execute(f"SET lock_timeout = {MAX_BUSY_MS}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {MAX_IDLE_MS}")
         connection.autocommit = False
 
 
@@ -203,13 +197,10 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
 
 def advisory_lock(connection: Connection, what: str) -> None:
     """On PostgreSQL, one process at a time does `what` until this transaction ends; it waits for the other, however long."""
-    connection.execute(text("SELECT set_config('lock_timeout', '0', true)"))
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": f"muster {what}"}
-    )
-    connection.execute(
-        text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(MAX_BUSY_MS)}
-    )
+    key = func.hashtextextended(f"muster {what}", 0)
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(select(func.pg_advisory_xact_lock(key)))
+    connection.execute(text(f"SET LOCAL lock_timeout = {MAX_BUSY_MS}"))
 
 
 def begin_write(*, shared: bool = False) -> None:
@@ -225,16 +216,12 @@ def begin_write(*, shared: bool = False) -> None:
     db.session.rollback()
     connection = db.session.connection(execution_options={"write": True})
     if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK_SHARED if shared else _LOCK)
-
-
-_LOCK, _LOCK_SHARED = (
-    text(
-        f"SELECT set_config('idle_in_transaction_session_timeout', '{MAX_IDLE_WRITING_MS}', true), "
-        f"pg_advisory_xact_lock{suffix}({WRITE_LOCK})"
-    )
-    for suffix in ("", "_shared")
-)
+        lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        connection.execute(
+            text(
+                f"SELECT set_config('idle_in_transaction_session_timeout', '{MAX_IDLE_WRITING_MS}', true), {lock}({WRITE_LOCK})"
+            )
+        )
 
 
 def truncate_wal() -> None:

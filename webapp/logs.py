@@ -8,11 +8,10 @@ import json
 import logging
 import re
 import sys
-import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 
 FIELDS = ("method", "path", "status", "ms", "user")
 """What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
@@ -31,12 +30,6 @@ def set_up(program: str, log_format: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    sys.excepthook = _log_crash
-    threading.excepthook = lambda thread: _log_crash(
-        thread.exc_type,
-        thread.exc_value,
-        thread.exc_traceback,
-    )
 
 
 def set_context(**facts: str | None) -> None:
@@ -91,16 +84,3 @@ class _Json(_Text):
             fields["exception"] = without_tokens(self.formatException(record.exc_info))
         known = {name: value for name, value in fields.items() if value is not None}
         return json.dumps(known, ensure_ascii=False, default=str)
-
-
-def _log_crash(
-    kind: type[BaseException],
-    error: BaseException | None,
-    trace: TracebackType | None,
-) -> None:
-    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
-        return
-    log.critical(
-        "ended by an error",
-        exc_info=(kind, error, trace),
-    )

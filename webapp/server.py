@@ -8,6 +8,7 @@ files. Connections are what clients can hold, and their number is limited here. 
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import resource
@@ -26,7 +27,6 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from webapp import create_app
 from webapp.core.security.peers import place_of
 from webapp.run import processes, program
-from webapp.run.listening import why_not
 from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
 
@@ -177,7 +177,18 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
         )
     except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
         threads.shutdown(timeout=0)
-        raise NotStartedError(why_not(settings.host, settings.port, error)) from None
+        raise NotStartedError(_why_not(settings, error)) from None
+
+
+def _why_not(settings: Settings, error: Exception) -> str:
+    """One line on why the address cannot be listened on."""
+    address = f"{settings.host}:{settings.port}"
+    if getattr(error, "errno", None) == errno.EADDRINUSE:
+        return f"Another program listens on {address} already. Stop it, or set MUSTER_PORT to another port."
+    return (
+        f"Muster cannot listen on {address} ({error}). Set MUSTER_HOST to an address of this machine, such as 127.0.0.1, "
+        "and MUSTER_PORT to a port above 1023."
+    )
 
 
 def _connection_limit() -> int:

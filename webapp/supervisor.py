@@ -18,7 +18,6 @@ from types import FrameType
 
 from webapp.core.errors import ConflictError
 from webapp.run import data_folder, program, valkey
-from webapp.run.listening import problem
 from webapp.run.processes import Child, SupervisedProcess, end, spawn
 from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
@@ -54,10 +53,9 @@ class Supervisor:
 
         Raises NotStartedError or ConflictError, with everything stopped again.
         """
-        signal.signal(signal.SIGTERM, self._ask_to_stop)
-        signal.signal(signal.SIGINT, self._ask_to_stop)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
-            signal.signal(signal.SIGHUP, self._ask_to_stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, self._ask_to_stop)
         with data_folder.lock(self.settings.data_dir):
             try:
                 self._start()
@@ -77,8 +75,11 @@ class Supervisor:
 
     def _start(self) -> None:
         settings = self.settings
-        if reason := problem(settings.host, settings.port):
-            raise NotStartedError(reason)
+        if _web_answers(settings):
+            raise NotStartedError(
+                f"Another program listens on {settings.host}:{settings.port} already. "
+                "Stop it, or set MUSTER_PORT to another port."
+            )
         log.info("Muster %s starts", version())
         if settings.embedded_queue:
             start = partial(valkey.start, settings, valkey.find_server())

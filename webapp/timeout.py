@@ -15,12 +15,8 @@ _slots = threading.BoundedSemaphore(8)
 """A function that hangs keeps its thread: at most so many at once."""
 
 
-class TimedOutError(Exception):
-    """There was no answer in time."""
-
-
 def run_with_timeout(function: Callable[[], T], seconds: float) -> T:
-    """Run a function in another thread, in an app context of its own. Raises TimedOutError, and what the function raises."""
+    """Run a function in another thread, in an app context of its own. Raises TimeoutError, and what the function raises."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     answer: Future[T] = Future()
 
@@ -34,9 +30,9 @@ def run_with_timeout(function: Callable[[], T], seconds: float) -> T:
             _slots.release()
 
     if not _slots.acquire(blocking=False):
-        raise TimedOutError("no answer in time")
+        raise TimeoutError("no answer in time")
     threading.Thread(target=run, daemon=True).start()
     try:
         return answer.result(seconds)
     except TimeoutError:
-        raise TimedOutError("no answer in time") from None
+        raise TimeoutError("no answer in time") from None

@@ -152,7 +152,7 @@ def test_a_postgresql_database_that_holds_something_is_not_replaced(postgresql: 
     make_ready(muster)
     flask(muster, "backup", str(file))
     shutil.rmtree(muster.data_dir)
-    assert "has tables already" in refused(muster, "restore", str(file), "--force")
+    assert "has tables already" in refused(muster, "restore", str(file))
     assert not (muster.data_dir / "audit_head").exists()
 
 

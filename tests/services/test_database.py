@@ -21,7 +21,6 @@ from tests.servers import hang_up
 def short_patience(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Who waits for a lock gives up after a fifth of a second instead of ten."""
     monkeypatch.setattr(database, "MAX_BUSY_MS", 200)
-    monkeypatch.setitem(database._LIMITS, "lock_timeout", 200)
     db.session.rollback()
     db.engine.dispose()
     yield

@@ -17,10 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-# seconds before a dead child is started again; doubled each time
-FIRST_PAUSE = 0.4
-LONGEST_PAUSE = 10.0
-STEADY = 30.0  # seconds of life after which a death counts as the first one again
+RESTART_PAUSE = 1.0  # seconds
 
 Child = subprocess.Popen[bytes]
 Output = int | IO[bytes] | None
@@ -82,41 +79,26 @@ def end(children: Iterable[Child], patience: float) -> None:
 
 
 class SupervisedProcess:
-    """A child that is started again when it dies, after 0.4 s at first and later each time, 10 s at most."""
+    """A child that is started again RESTART_PAUSE seconds after it dies."""
 
     def __init__(self, name: str, start: Callable[[], Child]) -> None:
         self.name = name
         self._start = start
-        self._pause = FIRST_PAUSE
-        self._due: float | None = None
-        self._begin()
-
-    def _begin(self) -> None:
-        self.child = self._start()
-        self._began = time.monotonic()
-        self._due = None
+        self._due = 0.0
+        self.child = start()
 
     def poll(self) -> None:
-        """Call often: notices a death, and starts the child again once its pause is over."""
-        if self.child.poll() is None:
+        """Call often: notices a death, and starts the child again once the pause is over."""
+        code = self.child.poll()
+        if code is None:
             return
-        if self._due is None:
-            if time.monotonic() - self._began > STEADY:
-                self._pause = FIRST_PAUSE
-            end = describe_end(self.child)
-            log.warning("%s %s; it is started again in %.1f s", self.name, end, self._pause)
-            self._due = time.monotonic() + self._pause
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        elif time.monotonic() >= self._due:
-            self._begin()
-
-
-def describe_end(child: Child) -> str:
-    """ "ended with code 1" or "was ended by signal 9"."""
-    code = child.returncode or 0
-    if code < 0:
-        return f"was ended by signal {-code}"
-    return f"ended with code {code}"
+        now = time.monotonic()
+        if not self._due:
+            log.warning("%s ended with code %d and is started again", self.name, code)
+            self._due = now + RESTART_PAUSE
+        elif now >= self._due:
+            self._due = 0.0
+            self.child = self._start()
 
 
 def unique_name(label: str) -> str:

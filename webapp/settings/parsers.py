@@ -118,12 +118,6 @@ def reply_address(value: str) -> str:
     return value
 
 
-def subject(value: str) -> str:
-    """One line."""
-    _refuse_unless(value.isprintable() and len(value) <= 150)
-    return value
-
-
 def words(value: str) -> str:
     """Several lines of plain text."""
     text = as_typed(value)

@@ -123,7 +123,9 @@ class Settings:
     upload_mode: Mode = choice("replace", Mode.REPLACE, Mode.ADD, Mode.REMOVE, is_on_page=True)
     # Of invitations; "" = "Maren Okafor invited you to Northfield Academy"
     invite_subject: str = setting(
-        parsers.subject, "one line of up to 150 characters", is_on_page=True
+        parsers.pattern(r"[^\x00-\x1f\x7f]{0,150}"),
+        "one line of up to 150 characters",
+        is_on_page=True,
     )
     # The organisation's words in every invitation
     invite_message: str = setting(

@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 from webapp.db import begin_write, db, utcnow
-from webapp.models import Group, Invitation
+from webapp.models import Group
 from webapp.run import data_folder
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain, events
@@ -131,7 +131,8 @@ def test_a_file_that_is_there_is_not_overwritten_unless_that_is_said(install, tm
     code, said = run(app, "backup", file)
     assert (code, file.read_text()) == (1, "precious")
     assert "is there already" in said
-    assert run(app, "backup", file, "--force")[0] == 0
+    file.unlink()
+    assert run(app, "backup", file)[0] == 0
     assert tarfile.is_tarfile(file)
 
 
@@ -150,30 +151,20 @@ def test_nothing_is_restored_while_muster_runs(install, backed_up, tmp_path):
     file, _ = backed_up
     app = install(folder="new", migrated=False)
     with data_folder.lock(tmp_path / "new"):
-        code, said = run(app, "restore", file, "--force")
+        code, said = run(app, "restore", file)
     assert code == 1
     assert "Muster runs already on the data folder" in said
     assert not (tmp_path / "new" / "muster.db").exists()
 
 
-def test_what_is_there_is_set_aside_and_only_when_that_is_said(install, backed_up, tmp_path):
-    file, token = backed_up
+def test_what_is_there_is_not_replaced(install, backed_up):
+    file, _ = backed_up
     app = install(folder="new")
     within(app, lambda: make_group("Only here"))
     code, said = run(app, "restore", file)
     assert code == 1
-    assert "muster.db is there already: restore into an empty folder, or set it aside with --force." in said
+    assert "muster.db is there already: restore into an empty folder, or move what is there away." in said
     assert within(app, lambda: db.session.scalars(db.select(Group.name)).all()) == ["Only here"]
-    key = (tmp_path / "new" / "secret_key").read_text()
-    code, said = run(app, "restore", file, "--force")
-    assert code == 0, said
-    (aside,) = (tmp_path / "new").glob("before-restore-*")
-    assert f"What was there lies in {aside}" in said
-    assert (aside / "muster.db").exists()
-    assert (aside / "secret_key").read_text() == key
-    app = install(folder="new", migrated=False)
-    assert within(app, lambda: db.session.scalars(db.select(Group.name)).all()) == ["Exam Laptops"]
-    assert within(app, lambda: token_of(db.session.scalars(db.select(Invitation)).one())) == token
 
 
 def test_a_backup_that_was_cut_off_changes_nothing(install, backed_up, tmp_path):

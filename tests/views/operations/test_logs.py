@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-import threading
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -28,7 +26,7 @@ from tests.mail_fixtures import make_message
 def logged(capsys):
     """`logged("json")`: from now on lines go where they go in a real process; `logged.lines()` takes those so far."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level, sys.excepthook, threading.excepthook
+    before = root.handlers[:], root.level
 
     def begin(log_format):
         logs.set_up("web", log_format)
@@ -36,7 +34,7 @@ def logged(capsys):
     begin.lines = lambda: capsys.readouterr().err.splitlines()
     begin.told = lambda: [json.loads(line) for line in begin.lines()]
     yield begin
-    root.handlers[:], sys.excepthook, threading.excepthook = before[0], before[2], before[3]
+    root.handlers[:] = before[0]
     root.setLevel(before[1])
     logging.captureWarnings(False)
 

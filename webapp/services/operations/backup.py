@@ -38,17 +38,15 @@ KEPT = ("audit_head", "secret_key")
 # Making one
 
 
-def make(file: Path, *, force: bool = False, with_database: bool = True) -> list[str]:
+def make(file: Path, *, with_database: bool = True) -> list[str]:
     """Write a backup to `file`, whole or not at all, readable for its owner alone. -> lines to print.
 
     with_database: False leaves a PostgreSQL database out, where it is backed up by other means. Raises ConflictError, and
     SQLAlchemyError where the database cannot be read.
     """
     settings = in_force.environment()
-    if file.exists() and not force:
-        raise ConflictError(
-            f"{file} is there already: choose another name, or replace it with --force."
-        )
+    if file.exists():
+        raise ConflictError(f"{file} is there already: choose another name, or delete it.")
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".muster-backup-") as folder:
             made = _fill(Path(folder), with_database=with_database)
@@ -143,11 +141,10 @@ def _check_database(database: sqlite3.Connection) -> None:
 # Putting one back
 
 
-def restore(file: Path, *, force: bool = False) -> list[str]:
-    """Put a backup into the data folder, which is empty, or set aside what is there. -> lines to print.
+def restore(file: Path) -> list[str]:
+    """Put a backup into the data folder, which was never used. -> lines to print.
 
-    While the new files are made, the old ones stay as they are: what goes wrong before the last step changes nothing.
-    Raises ConflictError.
+    What goes wrong before the last step changes nothing. Raises ConflictError.
     """
     data_dir = in_force.environment().data_dir
     with (
@@ -162,22 +159,26 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
                 f"{file} cannot be read as a backup ({error or type(error).__name__}). Nothing was changed."
             ) from error
         _refuse_misfit(about)
-        used = _files_in_use(data_dir)
-        if used and not force:
-            raise ConflictError(
-                f"{used[0]} is there already: restore into an empty folder, or set it aside with --force."
-            )
+        target = _sqlite_file()
+        for used in (data_dir / "audit_head", data_dir / OUTBOX, target):
+            if used and used.exists():
+                raise ConflictError(
+                    f"{used} is there already: restore into an empty folder, or move what is there away."
+                )
         has_dump = (folder / DUMP).exists()
         if has_dump:
             dumps.load(folder / DUMP)
         lines = [f"Restored the backup of {about['made_at']:%Y-%m-%d %H:%M} UTC into {data_dir}."]
-        if used:
-            aside = _set_aside(used, data_dir)
-            lines.append(f"What was there lies in {aside}: delete it once all is well.")
-        _put_in_place(folder, data_dir)
+        for name in (*KEPT, OUTBOX):
+            if (folder / name).exists():
+                os.replace(folder / name, data_dir / name)
+        if target:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder / DATABASE, target)
+        os.sync()
     if has_dump:
         lines.append("The database of MUSTER_DATABASE_URL was put back, too.")
-    elif not _sqlite_file():
+    elif not target:
         lines.append("The database is not in it: put it back before anything starts.")
     if not (data_dir / "secret_key").exists():
         lines.append("The key is not in it: set MUSTER_SECRET_KEY as it was.")
@@ -185,25 +186,6 @@ def restore(file: Path, *, force: bool = False) -> list[str]:
         "Start Muster. Emails that were waiting when the backup was made are sent, perhaps for the second time."
     )
     return lines
-
-
-def _set_aside(used: list[Path], data_dir: Path) -> Path:
-    """-> the folder in which it lies now."""
-    aside = data_dir / f"before-restore-{utcnow():%Y%m%d-%H%M%S}"
-    aside.mkdir(mode=0o700)
-    for path in used:
-        shutil.move(path, aside / path.name)
-    return aside
-
-
-def _put_in_place(folder: Path, data_dir: Path) -> None:
-    for name in (*KEPT, OUTBOX):
-        if (folder / name).exists():
-            os.replace(folder / name, data_dir / name)
-    if target := _sqlite_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(folder / DATABASE, target)
-    os.sync()
 
 
 def _unpack(file: Path, folder: Path) -> dict[str, Any]:
@@ -240,13 +222,3 @@ def _refuse_misfit(about: dict[str, Any]) -> None:
         raise ConflictError(
             f"This backup is of an installation on {about['database']}: set MUSTER_DATABASE_URL as it was there."
         )
-
-
-def _files_in_use(data_dir: Path) -> list[Path]:
-    """What a restore would replace; [] if the data folder was never used."""
-    there = [data_dir / "audit_head", data_dir / OUTBOX]
-    if target := _sqlite_file():
-        there += [target.with_name(target.name + end) for end in ("", "-wal", "-shm")]
-    found = [path for path in there if path.exists()]
-    key = data_dir / "secret_key"  # each command makes one
-    return [*found, key] if found and key.exists() else found

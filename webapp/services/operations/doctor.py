@@ -28,7 +28,7 @@ from webapp.services.audit import chain
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.parsers import is_loopback
-from webapp.timeout import TimedOutError, run_with_timeout
+from webapp.timeout import run_with_timeout
 
 DATABASE_TIMEOUT = 10.0  # seconds
 GB = 1024**3
@@ -72,7 +72,7 @@ def _database_error() -> str:
     """Why the database gives no answer; "" while it does."""
     try:
         run_with_timeout(lambda: db.session.scalar(text("SELECT 1")), DATABASE_TIMEOUT)
-    except (SQLAlchemyError, TimedOutError) as error:
+    except (SQLAlchemyError, TimeoutError) as error:
         return _first_line(error)
     return ""
 
@@ -84,8 +84,6 @@ def _settings() -> Problems:
             WARNING,
             f"{name} was set on a page and cannot be used. Set it there again. {sentence}",
         )
-    if settings.owner_password and organisation.owner_id:
-        yield WARNING, "There is an Owner: remove MUSTER_OWNER_EMAIL and MUSTER_OWNER_PASSWORD."
 
 
 def _data_folder() -> Problems:
@@ -162,7 +160,7 @@ def _queue() -> Problems:
 
 def _workers() -> Problems:
     wanted = in_force.environment().workers
-    alive = heartbeats.alive(heartbeats.SEEN)
+    alive = heartbeats.alive()
     if alive < wanted:
         seen = f"{plural(alive, 'worker')} seen within {heartbeats.SEEN} seconds"
         yield (

@@ -58,7 +58,9 @@ def prepare() -> list[str]:
     May run at each start. Answers with the lines to print. Raises ConfigError where a setting for the first start does not do.
     """
     settings = in_force.settings()
-    owner = _owner_from_settings() if is_waiting() and settings.owner_email else None
+    owner: tuple[Address, str, str] | None = None
+    if is_waiting() and settings.owner_email:
+        owner = _owner_from_settings()
     token = secrets.token_urlsafe(32)
     lines = []
     begin_write()
@@ -66,8 +68,8 @@ def prepare() -> list[str]:
     if settings.groups and not db.session.scalar(select(func.count(Group.id))):
         lines.append(_create_groups(settings.groups))
     if is_waiting() and owner:
-        _create_owner(owner)
-        lines.append(f"Made the Owner {owner.email} from MUSTER_OWNER_EMAIL.")
+        _create_owner(*owner)
+        lines.append(f"Made the Owner {settings.owner_email} from MUSTER_OWNER_EMAIL.")
     if is_waiting():
         in_force.organisation().setup_token_hash = hash_token(token)
         lines.append(f"Set up Muster: {settings.public_url}/setup/{token}")
@@ -88,24 +90,29 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
         db.session.rollback()
         raise ConflictError(DONE)
     in_force.organisation().name = organisation
-    owner = User(
-        email=address.display, email_key=address.key, name=name, password_hash=password_hash
-    )
-    _create_owner(owner)
+    owner = _create_owner(address, name, password_hash)
     lookup.bump_version()
     db.session.commit()
     return owner
 
 
-def _create_owner(owner: User) -> None:
+def _create_owner(address: Address, name: str, password_hash: str) -> User:
     """Create the Owner, with All groups; the set-up link stops working. Does not commit."""
-    owner.role_id, owner.all_groups = OWNER_ROLE_ID, True
+    owner = User(
+        email=address.display,
+        email_key=address.key,
+        name=name,
+        password_hash=password_hash,
+        role_id=OWNER_ROLE_ID,
+        all_groups=True,
+    )
     db.session.add(owner)
     db.session.flush()
     place = in_force.organisation()
     place.setup_token_hash = None
     place.owner_id = owner.id
     events.record(owner, AuditAction.SETUP_DONE, place)
+    return owner
 
 
 def _make_rows() -> None:
@@ -125,8 +132,8 @@ def _make_rows() -> None:
     db.session.flush()
 
 
-def _owner_from_settings() -> User:
-    """The Owner as the environment names them, not yet stored; the name is made of the e-mail's local part."""
+def _owner_from_settings() -> tuple[Address, str, str]:
+    """The Owner's address, name (made of the e-mail's local part) and hash of the password, as the environment says."""
     settings = in_force.settings()
     email, password = settings.owner_email, settings.owner_password
     # who runs the server knows their own domain, such as school.local
@@ -141,12 +148,7 @@ def _owner_from_settings() -> User:
     if problem := passwords.find_problem(password, email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {problem}")
     name = re.sub(r"[._\s]+", " ", address.display.partition("@")[0]).strip().title()
-    return User(
-        email=address.display,
-        email_key=address.key,
-        name=name[:120] or "Owner",
-        password_hash=hash_password(password),
-    )
+    return address, name[:120] or "Owner", hash_password(password)
 
 
 def _create_groups(names: Sequence[str]) -> str:

@@ -9,10 +9,8 @@ from sqlalchemy import delete, func, select
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Worker
 
-ALIVE = 45
-"""Seconds: three beats of 15 s."""
 SEEN = 30
-"""Seconds: two beats, by which a monitor judges."""
+"""Seconds within which a worker that is alive was seen: two beats of 15 s."""
 FORGOTTEN = timedelta(hours=1)
 """After which a worker that was killed is no longer known; one that was stopped says so itself."""
 
@@ -34,9 +32,9 @@ def leave(name: str) -> None:
     db.session.commit()
 
 
-def alive(within: int = ALIVE) -> int:
-    """How many workers were seen within so many seconds."""
-    since = utcnow() - timedelta(seconds=within)
+def alive() -> int:
+    """How many workers are alive."""
+    since = utcnow() - timedelta(seconds=SEEN)
     query = select(func.count(Worker.name)).where(
         Worker.seen_at >= since,
     )

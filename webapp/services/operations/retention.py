@@ -17,7 +17,6 @@ from webapp.models import (
     AuditChain,
     Batch,
     BatchFile,
-    BatchState,
     Invitation,
     InvitationState,
     Message,
@@ -36,14 +35,7 @@ from webapp.settings.settings import FIELDS, ConfigError
 CHUNK = 500
 """Messages deleted in one transaction."""
 
-ENDED = (BatchState.FINISHED, BatchState.CANCELLED, BatchState.DISCARDED, BatchState.REVERTED)
-OVER = (
-    MessageState.SENT,
-    MessageState.WRITTEN,
-    MessageState.UNCERTAIN,
-    MessageState.FAILED,
-    MessageState.CANCELLED,
-)
+WAITING = (MessageState.QUEUED, MessageState.SENDING)
 
 
 def _cutoff() -> datetime | None:
@@ -101,7 +93,12 @@ def _due_batches(before: datetime) -> Select[int]:
         .where(revert.reverts_id == Batch.id, revert.state.in_(review.OPEN_STATES))
         .exists()
     )
-    due = Batch.state.in_(ENDED), Batch.rows_deleted_at.is_(None), ended_at < before, ~is_reverted
+    due = (
+        Batch.state.not_in(review.OPEN_STATES),
+        Batch.rows_deleted_at.is_(None),
+        ended_at < before,
+        ~is_reverted,
+    )
     return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
 
 
@@ -114,7 +111,7 @@ def delete_messages() -> int:
     old = (
         select(Message.id, Message.message_id)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)
-        .where(Message.state.in_(OVER), is_closed)
+        .where(Message.state.not_in(WAITING), is_closed)
         .where(func.coalesce(Message.handed_at, Message.created_at) < before)
         .order_by(Message.id)
         .limit(CHUNK)

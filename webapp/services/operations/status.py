@@ -53,7 +53,7 @@ def monitor_status() -> dict[str, Any]:
     since = claim.oldest_due() or utcnow()
     waited = utcnow() - since
     found: dict[str, Any] = {
-        "workers": heartbeats.alive(heartbeats.SEEN),
+        "workers": heartbeats.alive(),
         "mail": "held up" if alarm else "ok",
         "oldest_due_seconds": max(0, int(waited.total_seconds())),
     }

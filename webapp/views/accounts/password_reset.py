@@ -37,12 +37,6 @@ FORMS = {
     LinkPurpose.EMAIL: OwnerLinkForm,
     LinkPurpose.SIGN_IN: OwnerLinkForm,
 }
-KINDS = {
-    LinkPurpose.RESET: "a link to reset a password",
-    LinkPurpose.EMAIL: "a link to confirm an email",
-    LinkPurpose.SIGN_IN: "a link for the Owner",
-}
-"""The links, in the words of the audit log."""
 
 
 @bp.get("/password-resets/new")
@@ -111,7 +105,7 @@ def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
 def dead_link_page(purpose: LinkPurpose) -> Page:
     """The page for a link that does not work."""
     page = render_template("accounts/password_reset/gone.html", purpose=purpose.value), 410
-    return answer_dead_link(KINDS[purpose], page)
+    return answer_dead_link(f"a link ({purpose.value})", page)
 
 
 @bp.route("/users/<int:user_id>/reset-link", methods=["GET", "POST"])

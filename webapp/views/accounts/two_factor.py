@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import segno
-from flask import Blueprint, Response, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import PasswordRequiredError, RuleViolationError
@@ -16,7 +16,7 @@ from webapp.http.auth import check_given_password, limit_tries, renew_session
 from webapp.http.forms import SecondFactorForm, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
-from webapp.http.web import SIGNED_IN, Page, current_user, is_fragment, redirect_to, require
+from webapp.http.web import SIGNED_IN, Page, current_user, redirect_to, require
 from webapp.services.accounts import two_factor
 
 bp = Blueprint("two_factor", __name__)
@@ -29,8 +29,7 @@ def demand() -> BaseResponse | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
     if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
-    target = url_for("two_factor.show")
-    return Response(headers={"HX-Redirect": target}) if is_fragment() else redirect(target, 303)
+    return redirect_to("two_factor.show")
 
 
 @bp.get("/account/second-factor")

@@ -15,7 +15,7 @@ from webapp.http import metrics
 from webapp.http.web import PUBLIC, require
 from webapp.services.operations import status
 from webapp.services.settings import in_force
-from webapp.timeout import TimedOutError, run_with_timeout
+from webapp.timeout import run_with_timeout
 from webapp.version import version
 
 bp = Blueprint("health", __name__)
@@ -74,7 +74,7 @@ def _from_database(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The answer, or {} where the database gives none in time; which is logged."""
     try:
         return run_with_timeout(question, PATIENCE)
-    except (SQLAlchemyError, TimedOutError) as error:
+    except (SQLAlchemyError, TimeoutError) as error:
         current_app.logger.error("the database does not answer a monitor: %s", error)
         return {}
 
