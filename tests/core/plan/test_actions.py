@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from webapp.core.plan import actions, revert
 from webapp.core.plan.actions import Action, Do
-from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
+from webapp.core.plan.planner import Access, Person, Plan, PlannedChange
 from webapp.core.text import action_phrases, row_phrases
 
 from tests.core.values import ADMIN, ANALYST, OWNER, REMOTE, A, B, C, invited, policy, user
@@ -91,7 +91,7 @@ def test_who_becomes_an_administrator_is_marked_also_by_reactivating():
 BEFORE, AFTER = Access(ANALYST, frozenset({A})), Access(REMOTE, frozenset({B}))
 CHANGED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, AFTER)
 INVITED = PlannedChange(Plan.INVITE, None, None, AFTER)
-SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, effect=Effect.DEACTIVATE, was="active")
+SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, effect=Do.DEACTIVATE, was="active")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, effect=Effect
         (CHANGED, user(REMOTE, [C]), "attention", None, None),
         (CHANGED, user(REMOTE, [B], state="deactivated"), "attention", None, None),
         (CHANGED, None, "attention", None, None),
-        (INVITED, invited(REMOTE, [B]), "update", AFTER, Effect.REVOKE),
-        (INVITED, invited(REMOTE, [B], state="expired"), "update", AFTER, Effect.REVOKE),
+        (INVITED, invited(REMOTE, [B]), "update", AFTER, Do.REVOKE),
+        (INVITED, invited(REMOTE, [B], state="expired"), "update", AFTER, Do.REVOKE),
         (INVITED, replace(invited(REMOTE, [B]), sent=2), "attention", None, None),
         (INVITED, invited(REMOTE, [B], state="accepted"), "attention", None, None),
         (INVITED, invited(REMOTE, [B], state="revoked"), "unchanged", AFTER, None),
         (INVITED, invited(REMOTE, [A]), "attention", None, None),
-        (SWITCHED, user(ANALYST, [A], state="deactivated"), "update", BEFORE, Effect.REACTIVATE),
+        (SWITCHED, user(ANALYST, [A], state="deactivated"), "update", BEFORE, Do.REACTIVATE),
         (SWITCHED, user(ANALYST, [A]), "unchanged", BEFORE, None),
         (SWITCHED, user(ANALYST, [B], state="deactivated"), "attention", None, None),
     ],
@@ -119,7 +119,7 @@ def test_what_a_revert_does(done, person, plan, after, effect):
 
 
 def test_an_email_cannot_be_taken_back():
-    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, effect=Effect.RESEND))
+    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, effect=Do.RESEND))
     assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
     assert all(revert.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
 

@@ -10,6 +10,7 @@ from webapp.core.lists.paging import ListFilter, Order, member, read_number, sea
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Person, Plan, Policy
+from webapp.core.security.permissions import may_grant
 
 NO_GROUPS = "none"
 """What the address says in place of a group's id."""
@@ -95,8 +96,11 @@ class Filter(ListFilter):
 
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
     """Actions that apply to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too."""
-    grantable = policy.registry.grantable(policy.rank, policy.permissions)
-    other_role = next((role.id for role in grantable if role.id != person.access.role), None)
+    other_role = None
+    for role in policy.registry.roles:
+        is_other = role.id != person.access.role
+        if is_other and may_grant(policy.rank, policy.permissions, role):
+            other_role = role.id
     found = set()
     for do in set(Do) - {Do.ADD_GROUPS, Do.REMOVE_GROUPS}:
         probe = Action(do, other_role, everything=not person.access.everything)

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from webapp.core.plan.planner import (
-    Effect,
     Mode,
     Person,
     Plan,
@@ -77,10 +76,10 @@ _SET_ASIDE = {"deactivated": "deactivated_person", "expired": "expired"}
 """States in which access cannot be changed."""
 STATE_CODES = frozenset(("person_gone", *_CLOSED.values(), *_SET_ASIDE.values()))
 """Issues about the person's state: they may have changed in the meantime."""
-STATE_AFTER = {
-    Effect.DEACTIVATE: "deactivated",
-    Effect.REACTIVATE: "active",
-    Effect.REVOKE: "revoked",
+STATE_AFTER: Mapping[str, str] = {
+    Do.DEACTIVATE: "deactivated",
+    Do.REACTIVATE: "active",
+    Do.REVOKE: "revoked",
 }
 
 
@@ -133,7 +132,7 @@ def _plan_present(person: Person, action: Action, policy: Policy) -> PlannedChan
     if problem:
         return refuse(problem)
     if action.do in _INVITATIONS_ONLY or action.do in _USERS_ONLY:
-        return plan_effect(person, Effect(action.do), policy)
+        return plan_effect(person, action.do, policy)
     if problem := _SET_ASIDE.get(person.state):
         return refuse(problem)
     if action.do is Do.SET_ROLE:
@@ -147,22 +146,22 @@ def _plan_present(person: Person, action: Action, policy: Policy) -> PlannedChan
     return after if isinstance(after, PlannedChange) else plan_access(person, after, policy)
 
 
-def plan_effect(person: Person, effect: Effect, policy: Policy) -> PlannedChange:
+def plan_effect(person: Person, effect: Do, policy: Policy) -> PlannedChange:
     """Deactivate, reactivate, resend or revoke, or say why that may not be."""
     access = person.access
     if person.state == STATE_AFTER.get(effect):
         return PlannedChange(Plan.UNCHANGED, after=access)
-    if effect is Effect.DEACTIVATE and person.id in policy.protected:
+    if effect is Do.DEACTIVATE and person.id in policy.protected:
         return refuse("own_account")
     refusal = refuse_person(person, policy, "groups")
-    if refusal is None and effect in (Effect.REACTIVATE, Effect.RESEND):
+    if refusal is None and effect in (Do.REACTIVATE, Do.RESEND):
         refusal = refuse_role(access.role, policy)
     if refusal:
         return refusal
-    if effect is Effect.RESEND:
+    if effect is Do.RESEND:
         if person.sent_this_hour >= RESENDS_AN_HOUR:
             return refuse("resend_limit", most=RESENDS_AN_HOUR)
         return PlannedChange(Plan.INVITE, after=access, effect=effect, sent=person.sent)
     manages = policy.registry.role_by_id[access.role].manages_people
-    marks = ("admin",) if manages and effect is Effect.REACTIVATE else ()
+    marks = ("admin",) if manages and effect is Do.REACTIVATE else ()
     return PlannedChange(Plan.UPDATE, after=access, effect=effect, marks=marks)

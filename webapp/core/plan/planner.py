@@ -43,15 +43,6 @@ class Plan(StrEnum):
     ATTENTION = "attention"
 
 
-class Effect(StrEnum):
-    """What a change does to an existing person, in addition to access."""
-
-    DEACTIVATE = "deactivate"
-    REACTIVATE = "reactivate"
-    RESEND = "resend"
-    REVOKE = "revoke"
-
-
 @dataclass(frozen=True, slots=True)
 class Access:
     """A role and a set of groups, by id; or everything."""
@@ -170,8 +161,8 @@ class PlannedChange:
     marks: tuple[str, ...] = ()
     twin: int | None = None
     """The line of the other row with the same e-mail."""
-    effect: Effect | None = None
-    """Of an action or a revert."""
+    effect: str | None = None
+    """Of an action or a revert: the `actions.Do` that is done in addition to a change of access."""
     was: str | None = None
     """Of an action or a revert: `Person.lasting_state` when it was planned."""
     sent: int | None = None
@@ -202,8 +193,6 @@ class PlannedChange:
         for name in ("subject", "notes", "marks"):
             if name in value:
                 value[name] = tuple(value[name])
-        if "effect" in value:
-            value["effect"] = Effect(value["effect"])
         return cls(plan, **value)
 
 

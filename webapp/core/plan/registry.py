@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from webapp.core.security.permissions import OWNER_RANK, Permission, may_grant
+from webapp.core.security.permissions import OWNER_RANK, Permission
 
 ALL_GROUPS = "All groups"
 
@@ -99,7 +99,3 @@ class Registry:
             return ALL_GROUPS
         group = self.group_by_key.get(fold(word))
         return group.name if group else word
-
-    def grantable(self, rank: int, permissions: Collection[str]) -> list[RoleEntry]:
-        """The roles that a person of this rank and with these permissions may grant."""
-        return [role for role in self.roles if may_grant(rank, permissions, role)]

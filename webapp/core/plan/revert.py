@@ -5,12 +5,12 @@ The rules are those of docs/rules.md, "Reverting".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from webapp.core.plan.actions import STATE_AFTER, about, plan_effect
+from webapp.core.plan.actions import STATE_AFTER, Do, about, plan_effect
 from webapp.core.plan.planner import (
     Access,
-    Effect,
     Person,
     Plan,
     PlannedChange,
@@ -23,7 +23,10 @@ from webapp.core.plan.registry import Registry
 WITHDRAWS = "withdraws"
 """Mark of a change that revokes an invitation which the batch made."""
 
-_OPPOSITE = {Effect.DEACTIVATE: Effect.REACTIVATE, Effect.REACTIVATE: Effect.DEACTIVATE}
+_OPPOSITE: Mapping[str | None, Do] = {
+    Do.DEACTIVATE: Do.REACTIVATE,
+    Do.REACTIVATE: Do.DEACTIVATE,
+}
 
 
 def can_be_undone(done: PlannedChange) -> bool:
@@ -55,7 +58,7 @@ def _plan_revoke(done: PlannedChange, person: Person, policy: Policy) -> Planned
             return refuse("changed_since")
         if person.sent > 1:
             return refuse("resent_since")
-    planned = plan_effect(person, Effect.REVOKE, policy)
+    planned = plan_effect(person, Do.REVOKE, policy)
     return replace(planned, marks=(WITHDRAWS,)) if planned.plan is Plan.UPDATE else planned
 
 
@@ -67,7 +70,7 @@ def _plan_restore(done: PlannedChange, person: Person, policy: Policy) -> Planne
     if (person.access, person.lasting_state) == (former, former_state):
         return PlannedChange(Plan.UNCHANGED, after=former)
     access_after = _without_deleted_groups(done.after, policy.registry)
-    state_after = STATE_AFTER[done.effect] if done.effect in _OPPOSITE else former_state
+    state_after = STATE_AFTER.get(done.effect or "", former_state)
     if (person.access, person.lasting_state) != (access_after, state_after):
         return refuse("changed_since")
     if done.effect in _OPPOSITE:

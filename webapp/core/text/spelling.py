@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from rapidfuzz.distance import OSA
@@ -34,15 +33,6 @@ def plain(text: str) -> str:
 def letters_apart(a: str, b: str, most: int) -> int:
     """How many letters were added, dropped, changed, or swapped with the next one; `most` + 1 where it is more than `most`."""
     return OSA.distance(a, b, score_cutoff=most)
-
-
-def by_number(name: str) -> list[tuple[int, str]]:
-    """The place of a name among others, as people sort: Year 9 before Year 10."""
-    pieces = []
-    for piece in re.findall(r"[0-9]+|[^0-9]+", plain(name)):
-        number = int(piece) if piece.isdecimal() else -1
-        pieces.append((number, piece))
-    return pieces
 
 
 def decode_again(text: str) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete
 
 from webapp.core.addresses import Address
-from webapp.core.plan.actions import Theirs
-from webapp.core.plan.planner import Access, Effect, Person, Plan, PlannedChange
+from webapp.core.plan.actions import Do, Theirs
+from webapp.core.plan.planner import Access, Person, Plan, PlannedChange
 from webapp.core.plan.registry import ALL_GROUPS, Registry
 from webapp.core.security.permissions import Permission
 from webapp.core.text.phrases import CodedText
@@ -99,16 +99,16 @@ def apply(
             batch=batch_id,
         )
     if isinstance(person, User):
-        if change.effect is Effect.DEACTIVATE:
+        if change.effect == Do.DEACTIVATE:
             _deactivate(person, theirs, by, batch_id)
-        elif change.effect is Effect.REACTIVATE:
+        elif change.effect == Do.REACTIVATE:
             _set_state(person, UserState.ACTIVE, by, batch=batch_id)
         return Outcome.UPDATED
-    if change.effect is Effect.REVOKE:
+    if change.effect == Do.REVOKE:
         invitations.revoke(person, by, batch_id)
     if change.plan is not Plan.INVITE:
         return Outcome.UPDATED
-    expiry = invitations.hand_over(person, again=True) if change.effect is Effect.RESEND else {}
+    expiry = invitations.hand_over(person, again=True) if change.effect == Do.RESEND else {}
     events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
     priority = Priority.BATCH if row_id else Priority.SINGLE
     outbox.add_message(
@@ -198,8 +198,8 @@ def diff(change: PlannedChange, registry: Registry) -> CodedText:
     if before is None or after is None:
         return {}
     changes: list[dict[str, Any]] = []
-    if change.effect and change.effect is not Effect.RESEND:
-        changes.append({"code": change.effect.value})
+    if change.effect and change.effect != Do.RESEND:
+        changes.append({"code": change.effect})
     if before.role != after.role:
         roles = [registry.role_by_id[access.role].name for access in (before, after)]
         changes.append({"code": "role", "role": roles})

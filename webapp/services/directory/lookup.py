@@ -68,7 +68,7 @@ def _read_registry() -> Registry:
 
 def grantable(by: User) -> list[RoleEntry]:
     """The roles that this person may give to others, the highest first."""
-    return registry().grantable(by.role.rank, by.role.permissions)
+    return [role for role in registry().roles if by.may_grant(role)]
 
 
 def administrators() -> frozenset[int]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, exists, select, update
+from sqlalchemy import Select, select, update
 
 from webapp.core.security import tokens
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
-from webapp.models import AccountLink, LinkPurpose, Message, User
+from webapp.models import AccountLink, LinkPurpose, User
 from webapp.services.settings import in_force
 
-Moment = datetime | BindParameter[Any]
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
 """How long a link works."""
 PATHS = {
@@ -36,15 +35,14 @@ def validity(purpose: LinkPurpose) -> str:
 
 def find_by_token(given: str, purpose: LinkPurpose) -> AccountLink | None:
     """The link that works, or None."""
-    is_it = AccountLink.token_hash == tokens.hash_token(given), AccountLink.purpose == purpose
-    return db.session.scalar(select(AccountLink).where(*is_it, _is_open(utcnow())))
+    query = _select_open(purpose).where(AccountLink.token_hash == tokens.hash_token(given))
+    return db.session.scalar(query)
 
 
 def find_open(user: User, purpose: LinkPurpose) -> AccountLink | None:
     """The newest link of this person that works, or None."""
-    own = AccountLink.user_id == user.id, AccountLink.purpose == purpose
-    query = select(AccountLink).where(*own, _is_open(utcnow())).order_by(AccountLink.id.desc())
-    return db.session.scalars(query).first()
+    query = _select_open(purpose).where(AccountLink.user_id == user.id)
+    return db.session.scalar(query.order_by(AccountLink.id.desc()).limit(1))
 
 
 def why_not_sendable(link: AccountLink) -> str:
@@ -52,12 +50,6 @@ def why_not_sendable(link: AccountLink) -> str:
     if link.closed_at:
         return "link_closed"
     return "link_expired" if link.expires_at <= utcnow() else ""
-
-
-def is_sendable(now: Moment) -> ColumnElement[bool]:
-    """Condition on messages: they carry no such link, or one that works."""
-    works = exists().where(AccountLink.id == Message.link_id, _is_open(now))
-    return Message.link_id.is_(None) | works
 
 
 def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:
@@ -84,13 +76,20 @@ def refresh_hash(link: AccountLink) -> None:
 
 def close_links(user: User, purpose: LinkPurpose) -> None:
     """Close this person's links of this kind. Does not commit."""
-    own = AccountLink.user_id == user.id, AccountLink.purpose == purpose
-    closed = update(AccountLink).where(*own, AccountLink.closed_at.is_(None))
-    db.session.execute(closed.values(closed_at=utcnow()))
+    own = update(AccountLink).where(
+        AccountLink.user_id == user.id,
+        AccountLink.purpose == purpose,
+        AccountLink.closed_at.is_(None),
+    )
+    db.session.execute(own.values(closed_at=utcnow()))
 
 
-def _is_open(now: Moment) -> ColumnElement[bool]:
-    return AccountLink.closed_at.is_(None) & (AccountLink.expires_at > now)
+def _select_open(purpose: LinkPurpose) -> Select[AccountLink]:
+    return select(AccountLink).where(
+        AccountLink.purpose == purpose,
+        AccountLink.closed_at.is_(None),
+        AccountLink.expires_at > utcnow(),
+    )
 
 
 def _token(link: AccountLink) -> str:

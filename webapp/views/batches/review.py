@@ -9,7 +9,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import asked_for, review_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, is_fragment, redirect_to, require
+from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import bulk_fix, corrections, options
@@ -53,9 +53,14 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
 
 
 @bp.get("/discard")
+@bp.post("/discard")
 @require(Permission.INVITATIONS_MAKE)
-def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
-    """The question before what was not confirmed is given up."""
+def discard(batch_id: int) -> BaseResponse | Page:
+    """The question before what was not confirmed is given up; a POST gives it up."""
+    if request.method == "POST":
+        batch = discards.discard(batch_id, current_user())
+        said = f"“{batch.name}” was discarded. {batches.nothing_done(batch)}"
+        return redirect_to("batches.index", say=said)
     batch = batches.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         return redirect_to("batches.show", batch_id=batch_id)
@@ -75,14 +80,4 @@ def discarding(batch_id: int) -> BaseResponse | tuple[str, int]:
             section="uploads",
             trail=[("Uploads", "batches.index")],
         )
-    )
-
-
-@bp.post("/discard")
-@require(Permission.INVITATIONS_MAKE)
-def discard(batch_id: int) -> BaseResponse:
-    """Give up what was not confirmed."""
-    batch = discards.discard(batch_id, current_user())
-    return redirect_to(
-        "batches.index", say=f"“{batch.name}” was discarded. {batches.nothing_done(batch)}"
     )
