@@ -90,21 +90,16 @@ def _nearest(wanted: str, names: tuple[str, ...], most: int) -> str | None:
     pieces = _split(wanted)
     if not pieces:
         return None
-    others = _split_all(names)
-    known = set(chain.from_iterable(others.values()))
+    words_of = {name: _split(name) for name in names}
+    known = set(chain.from_iterable(words_of.values()))
     near: defaultdict[int, list[str]] = defaultdict(list)
-    for name, words in others.items():
+    for name, words in words_of.items():
         if "".join(words) == "".join(pieces):
             near[0].append(name)
-        elif _shape(words) == _shape(pieces):
+        elif len(words) == len(pieces):
             near[_apart(pieces, words, known, most)].append(name)
     best = min(near, default=most + 1)
     return near[best][0] if best <= most and len(near[best]) == 1 else None
-
-
-@lru_cache(maxsize=32)
-def _split_all(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {name: _split(name) for name in names}
 
 
 @lru_cache(maxsize=4096)
@@ -112,12 +107,6 @@ def _split(name: str) -> tuple[str, ...]:
     """Split a name into words, numbers and signs that tell names apart. “Year7” and “Year 7” are alike."""
     text = plain(name).lstrip("=+-@*•·'\" ").replace("&", "and")
     return tuple(_PIECE.findall(text))
-
-
-@lru_cache(maxsize=4096)
-def _shape(pieces: tuple[str, ...]) -> tuple[str, ...]:
-    """What must match exactly, and "" for each word that may be misspelt."""
-    return tuple("" if _can_be_misspelt(piece) else piece for piece in pieces)
 
 
 def _can_be_misspelt(word: str) -> bool:
@@ -137,9 +126,11 @@ def _apart(words: Sequence[str], others: Sequence[str], known: set[str], most: i
         if word == other:
             continue
         allowed = min(most, len(word) // 3, len(other) // 3)
-        begins_alike = word[0] == other[0] or word[:2] == other[1::-1]
         apart = letters_apart(word, other, allowed)
+        begins_alike = word[0] == other[0] or word[:2] == other[1::-1]
         if word in known or not begins_alike or apart > allowed:
+            return most + 1
+        if not (_can_be_misspelt(word) and _can_be_misspelt(other)):
             return most + 1
         total += apart
     return total

@@ -30,8 +30,14 @@ from webapp.services.directory import lookup
 def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, PlannedChange]:
     """What each row would do now, by line; a fixed number of queries."""
     people = lookup.people_by_id(map(_subject, rows))
+    done: dict[int, PlannedChange] = {}
     if batch.kind is BatchKind.REVERT:
-        done = _find_done(batch, [row.line for row in rows])
+        original = select(Row).where(
+            Row.batch_id == batch.reverts_id,
+            in_json(Row.line, [row.line for row in rows]),
+        )
+        for row in db.session.scalars(original):
+            done[row.line] = row.change
     planned = {}
     for row in rows:
         subject = _subject(row)
@@ -43,12 +49,6 @@ def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, 
             change = actions.plan(person, batch.doing, policy)
         planned[row.line] = replace(change, subject=subject)
     return planned
-
-
-def _find_done(batch: Batch, lines: Sequence[int]) -> dict[int, PlannedChange]:
-    """What the rows of the batch that is taken back did, by line."""
-    original = select(Row).where(Row.batch_id == batch.reverts_id, in_json(Row.line, lines))
-    return {row.line: row.change for row in db.session.scalars(original)}
 
 
 def _subject(row: Row) -> Ref:
@@ -66,28 +66,27 @@ def cells(change: PlannedChange, registry: Registry) -> dict[str, str]:
     if access is None:
         return {}
     role = registry.role_by_id.get(access.role)
+    groups = access.group_names(registry)
     return {
         "role": role.name if role else "",
-        "groups": ", ".join(access.group_names(registry)),
+        "groups": ", ".join(groups),
     }
 
 
 def removed_rows(batch: Batch) -> Sequence[Row]:
     """The people who were taken out of the batch one by one; nothing is done to them. One query."""
-    query = select(Row).where(Row.batch_id == batch.id, Row.removed_at.is_not(None))
+    query = select(Row).where(
+        Row.batch_id == batch.id,
+        Row.removed_at.is_not(None),
+    )
     return db.session.scalars(query.order_by(Row.line)).all()
 
 
-def names(rows: Iterable[Row]) -> dict[int, str]:
-    """The names of the users that these rows are about, by row id; one query."""
-    user_ids = {}
-    for row in rows:
-        kind, subject_id = _subject(row)
-        if kind == "user":
-            user_ids[row.id] = subject_id
-    query = select(User.id, User.name).where(in_json(User.id, list(user_ids.values())))
-    names_by_id = dict(iter(db.session.execute(query)))
-    return {row_id: names_by_id.get(user_id, "") for row_id, user_id in user_ids.items()}
+def names(rows: Iterable[Row]) -> dict[Ref, str]:
+    """The names of the users that these rows are about; one query."""
+    user_ids = [subject_id for kind, subject_id in map(_subject, rows) if kind == "user"]
+    query = select(User.id, User.name).where(in_json(User.id, user_ids))
+    return {("user", user_id): name for user_id, name in db.session.execute(query)}
 
 
 # Applied

@@ -192,6 +192,6 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
             for notice in notices
         ]
     if replaced:
-        n = replaced_addresses.count(batch, replaced)
+        n = replaced_addresses.count(batch)
         notices.append(Notice("replaced", rows=n, hint=Hint.REPLACED))
     return [notice for notice in notices if notice.rows]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, null, select, update
+from sqlalchemy import ColumnElement, null, select, update
 
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
@@ -38,13 +38,15 @@ def registry(by: User | None = None) -> Registry:
     key = f"registry for {by.email_key if by else 'anybody'}"
     if key not in cache:
         installation = in_force.installation()
-        allowed = installation.settings.allowed_domains
-        emails = [by.email_key] if by else []
-        known = [email.rpartition("@")[2] for email in (*emails, installation.owner_key)]
+        known = list(installation.settings.allowed_domains)
+        for email in (by.email_key if by else "", installation.owner_key):
+            domain = email.rpartition("@")[2]
+            if domain and domain not in known:
+                known.append(domain)
         cache[key] = replace(
             cache["registry"],
-            allowed_domains=frozenset(allowed),
-            known_domains=tuple(dict.fromkeys((*allowed, *filter(None, known)))),
+            allowed_domains=frozenset(installation.settings.allowed_domains),
+            known_domains=tuple(known),
         )
     return cast(Registry, cache[key])
 
@@ -54,15 +56,22 @@ def _read_registry() -> Registry:
     roles = select(Role.id, Role.name, Role.rank, Role.permissions)
     roles = roles.order_by(Role.rank.desc(), Role.id)
     groups = select(Group.id, Group.name).order_by(binary_order(Group.key))
-    aliases = db.session.execute(select(Alias.key, Alias.role_id, Alias.group_id)).all()
+    role_aliases = {}
+    group_aliases = {}
+    aliases = select(Alias.key, Alias.role_id, Alias.group_id)
+    for key, role_id, group_id in db.session.execute(aliases):
+        if role_id:
+            role_aliases[key] = role_id
+        if group_id:
+            group_aliases[key] = group_id
     return Registry(
         roles=[
             RoleEntry(role_id, name, rank, frozenset(permissions))
             for role_id, name, rank, permissions in db.session.execute(roles)
         ],
         groups=[GroupEntry(*group) for group in db.session.execute(groups)],
-        role_aliases={key: role_id for key, role_id, _ in aliases if role_id},
-        group_aliases={key: group_id for key, _, group_id in aliases if group_id},
+        role_aliases=role_aliases,
+        group_aliases=group_aliases,
     )
 
 
@@ -83,8 +92,13 @@ def is_to_grantable(by: User) -> ColumnElement[bool]:
 
 def policy(by: User, registry: Registry, **more: Any) -> Policy:
     """The rules by which a person may change others. more: other fields of `Policy`."""
-    values = {"protected": frozenset({by.id}), **more}
-    return Policy(registry, by.role.rank, frozenset(by.role.permissions), **values)
+    more.setdefault("protected", frozenset({by.id}))
+    return Policy(
+        registry=registry,
+        rank=by.role.rank,
+        permissions=frozenset(by.role.permissions),
+        **more,
+    )
 
 
 def directory_version() -> int:
@@ -110,60 +124,64 @@ def commit() -> None:
 def people(keys: Iterable[str]) -> dict[str, Person]:
     """The people with these e-mail keys, users before invitations; at most five queries."""
     wanted = list(keys)
-    pending = in_json(Invitation.email_key, wanted) & (Invitation.state == InvitationState.PENDING)
-    users = in_json(User.email_key, wanted) & (User.state != UserState.ERASED)
-    return dict(_find(Invitation, pending) + _find(User, users))
+    is_pending = Invitation.state == InvitationState.PENDING
+    invitations = _find(Invitation, in_json(Invitation.email_key, wanted) & is_pending)
+    users = _find(User, in_json(User.email_key, wanted) & _IS_THERE)
+    return dict(invitations + users)
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     """These users and invitations, including closed ones, without erased people; five queries, however many."""
     ids: dict[str, list[int]] = {"user": [], "invitation": []}
-    for kind, person_id in sorted(refs):
+    for kind, person_id in refs:
         ids[kind].append(person_id)
-    users = in_json(User.id, ids["user"]) & (User.state != UserState.ERASED)
-    found = _find(User, users) + _find(Invitation, in_json(Invitation.id, ids["invitation"]))
-    return {(person.kind, person.id): person for _, person in found}
+    users = _find(User, in_json(User.id, ids["user"]) & _IS_THERE)
+    invitations = _find(Invitation, in_json(Invitation.id, ids["invitation"]))
+    return {(person.kind, person.id): person for _, person in users + invitations}
+
+
+_IS_THERE = User.state != UserState.ERASED
 
 
 def _find(model: Any, is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:
     """The users or invitations that meet a condition, each with the e-mail's key."""
     is_user = model is User
-    kind: Any = "user" if is_user else "invitation"
-    expires_at = null() if is_user else Invitation.expires_at
-    columns = model.email_key, model.id, model.role_id, model.all_groups, model.state, expires_at
-    people = db.session.execute(select(*columns).where(is_wanted)).all()
+    people = db.session.execute(
+        select(
+            model.email_key,
+            model.id,
+            model.role_id,
+            model.all_groups,
+            model.state,
+            null() if is_user else Invitation.expires_at <= utcnow(),
+        ).where(is_wanted)
+    ).all()
     if not people:  # as mostly where one cell is edited
         return []
-    owner_id = user_groups.c.user_id if is_user else invitation_groups.c.invitation_id
-    groups = _find_groups(owner_id, model.id, is_wanted)
+    person_id, group_id = user_groups.c if is_user else invitation_groups.c
+    members = select(person_id, group_id).where(person_id == model.id, is_wanted)
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for owner_id, each in db.session.execute(members):
+        groups[owner_id].append(each)
     sendings = {} if is_user else _count_sendings(is_wanted)
-    now, found = utcnow(), []
-    for key, person_id, role_id, everything, state, until in people:
-        access = Access(role_id, frozenset(groups[person_id]), everything)
-        is_expired = state is InvitationState.PENDING and until and until <= now
-        status = cast(Any, "expired" if is_expired else state.value)
-        sent = sendings.get(person_id, (False, 0, 0))
-        found.append((key, Person(kind, person_id, access, status, *sent)))
-    return found
-
-
-def _find_groups(
-    owner_id: Column[int], person_id: Any, is_wanted: ColumnElement[bool]
-) -> defaultdict[int, list[int]]:
-    """The ids of people's groups, by the id of the person."""
-    group_id = owner_id.table.c.group_id
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for person, group in db.session.execute(
-        select(owner_id, group_id).where(owner_id == person_id, is_wanted)
-    ):
-        found[person].append(group)
+    kind: Any = "user" if is_user else "invitation"
+    found = []
+    for key, owner_id, role_id, everything, state, is_over in people:
+        access = Access(role_id, frozenset(groups[owner_id]), everything)
+        status: Any = state.value
+        if is_over and state is InvitationState.PENDING:
+            status = "expired"
+        sent = sendings.get(owner_id, (False, 0, 0))
+        found.append((key, Person(kind, owner_id, access, status, *sent)))
     return found
 
 
 def _count_sendings(is_wanted: ColumnElement[bool]) -> dict[int | None, tuple[bool, int, int]]:
     """What became of the e-mails of these invitations: `Person.failed`, `sent` and `sent_this_hour`, by id."""
     sendings = select(Message.invitation_id, Message.created_at, Message.state).where(
-        Message.invitation_id == Invitation.id, Message.kind == MessageKind.INVITATION, is_wanted
+        Message.invitation_id == Invitation.id,
+        Message.kind == MessageKind.INVITATION,
+        is_wanted,
     )
     hour_ago = utcnow() - timedelta(hours=1)
     found: dict[int | None, tuple[bool, int, int]] = {}

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
+    and_,
     case,
     exists,
     false,
@@ -74,10 +75,13 @@ class Listing:
 def list_people(wanted: Filter, page: int = 1) -> Listing:
     """Users and pending invitations in the order asked for, a page at a time."""
     people = _people(wanted)
-    by_status = select(people.c.status, people.c.role_id, func.count())
-    counted = db.session.execute(by_status.group_by(people.c.status, people.c.role_id))
-    tally = Counter({(Status(status), role_id): n for status, role_id, n in counted})
-    total = sum(n for (status, _), n in tally.items() if _is_wanted(status, wanted))
+    kinds = people.c.status, people.c.role_id
+    tally: Counter[tuple[Status, int]] = Counter()
+    total = 0
+    for status, role_id, n in db.session.execute(select(*kinds, func.count()).group_by(*kinds)):
+        tally[Status(status), role_id] = n
+        if _is_wanted(status, wanted):
+            total += n
     number = page_of(page, total, PAGE)
     in_order = _in_order(wanted).limit(PAGE).offset((number - 1) * PAGE)
     return Listing(Page(_load(in_order), number, total, PAGE), tally)
@@ -102,12 +106,11 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     People of the statuses in `not_exported` are left out.
     """
     left_out = not_exported(wanted)
-    people = _load(_in_order(wanted))
-    return [
-        (each.email, each.role.name, each.group_names)
-        for each in people
-        if each.status not in left_out
-    ]
+    lines: list[Sequence[str]] = []
+    for person in _load(_in_order(wanted)):
+        if person.status not in left_out:
+            lines.append((person.email, person.role.name, person.group_names))
+    return lines
 
 
 def not_exported(wanted: Filter) -> Sequence[Status]:
@@ -132,7 +135,8 @@ def allowed_actions(
     if status not in _STATES:
         return frozenset()
     kind, state = _STATES[status]
-    found = applicable(Person(kind, person_id, access, state), lookup.policy(by, registry))
+    person = Person(kind, person_id, access, state)
+    found = applicable(person, lookup.policy(by, registry))
     return frozenset(do for do in found if by.may(do.permission))
 
 
@@ -160,13 +164,14 @@ def _is_wanted(status: Status, wanted: Filter) -> bool:
 def _load(query: Select[Any]) -> list[User | Invitation]:
     """The people whose kind and id a query finds, in its order."""
     keys = db.session.execute(query).all()
-    found: dict[tuple[str, int], User | Invitation] = {}
+    found: dict[str, User | Invitation] = {}
     for kind, model in KINDS.items():
         ids = [person_id for own, person_id in keys if own == kind]
-        people = select(model).where(in_json(model.id, ids)).options(selectinload(model.groups))
-        for person in db.session.scalars(people):
-            found[kind, person.id] = person
-    return [found[kind, person_id] for kind, person_id in keys if (kind, person_id) in found]
+        people = select(model).where(in_json(model.id, ids))
+        for person in db.session.scalars(people.options(selectinload(model.groups))):
+            found[person.key] = person
+    in_order = [found.get(f"{kind}-{person_id}") for kind, person_id in keys]
+    return [person for person in in_order if person]
 
 
 def _people(wanted: Filter) -> Subquery:
@@ -174,9 +179,12 @@ def _people(wanted: Filter) -> Subquery:
     users = _find("user", type_coerce(User.state, String), User.seen_at, wanted)
     users = users.where(User.state != UserState.ERASED)
     is_expired = Invitation.expires_at <= utcnow()
-    status = case((is_expired, Status.EXPIRED.value), else_=Status.INVITED.value)
-    activity = case((is_expired, Invitation.expires_at), else_=Invitation.created_at)
-    invitations = _find("invitation", status, activity, wanted)
+    invitations = _find(
+        "invitation",
+        case((is_expired, Status.EXPIRED.value), else_=Status.INVITED.value),
+        case((is_expired, Invitation.expires_at), else_=Invitation.created_at),
+        wanted,
+    )
     invitations = invitations.where(Invitation.state == InvitationState.PENDING)
     if wanted.concern:
         invitations = invitations.where(is_concern(wanted.concern))
@@ -201,14 +209,18 @@ def _find(kind: str, status: Any, activity: Any, wanted: Filter) -> Select[Any]:
     ).join_from(person, Role)
     for word in wanted.search.split():
         # SQLite knows upper and lower case only of ASCII: hence the spellings that names and keys are likely to have.
-        spellings = {word, word.casefold(), word.title(), key_of(word) or word}
-        texts = (person.title, person.email, person.email_key)
-        likes = (text.icontains(each, autoescape=True) for text in texts for each in spellings)
+        likes = []
+        for each in {word, word.casefold(), word.title(), key_of(word) or word}:
+            for text in (person.title, person.email, person.email_key):
+                likes.append(text.icontains(each, autoescape=True))
         query = query.where(or_(*likes))
     if wanted.role_id:
         query = query.where(person.role_id == wanted.role_id)
     if wanted.group_id == NO_GROUPS:
-        query = query.where(~person.all_groups, ~person.groups.any())
+        query = query.where(
+            ~person.all_groups,
+            ~person.groups.any(),
+        )
     elif wanted.group_id is not None:
         in_group = person.groups.any(Group.id == wanted.group_id)
         query = query.where(or_(person.all_groups, in_group))
@@ -217,17 +229,17 @@ def _find(kind: str, status: Any, activity: Any, wanted: Filter) -> Select[Any]:
 
 def _in_order(wanted: Filter) -> Select[Any]:
     """Kind and id of people in the chosen order, then by name. People who were never active come last either way."""
-    people, sort = _people(wanted), wanted.sort
-    statuses = {status.value: place for place, status in enumerate(OWN)}
+    people = _people(wanted)
+    places = {status.value: place for place, status in enumerate(OWN)}
     name = binary_order(people.c.name)
     keys: dict[str, ColumnElement[Any]] = {
         "name": name,
         "role": -people.c.rank,
-        "status": case(statuses, value=people.c.status),
+        "status": case(places, value=people.c.status),
         "activity": people.c.activity,
     }
-    key = keys[sort.column]
-    first = (key.desc() if sort.is_down else key.asc()).nulls_last()
+    key = keys[wanted.sort.column]
+    first = (key.desc() if wanted.sort.is_down else key.asc()).nulls_last()
     query = select(people.c.kind, people.c.id)
     if wanted.status:
         query = query.where(people.c.status.in_(wanted.status.parts))
@@ -237,7 +249,8 @@ def _in_order(wanted: Filter) -> Select[Any]:
 def is_of_batch(batch_id: int) -> ColumnElement[bool]:
     """A condition on Invitation: this upload made, resent or changed it."""
     of_rows = select(Row.invitation_id).where(
-        Row.batch_id == batch_id, Row.invitation_id.is_not(None)
+        Row.batch_id == batch_id,
+        Row.invitation_id.is_not(None),
     )
     return or_(Invitation.batch_id == batch_id, Invitation.id.in_(of_rows))
 
@@ -248,18 +261,26 @@ def is_concern(concern: Concern) -> ColumnElement[bool]:
         return is_email([MessageState.FAILED], OTHER.id > Message.id)
     if concern is Concern.UNSENT:
         # one that waits in the outbox is about to go
-        went = [MessageState.SENT, MessageState.UNCERTAIN]
-        went += [MessageState.QUEUED, MessageState.SENDING]
+        went = [
+            MessageState.SENT,
+            MessageState.UNCERTAIN,
+            MessageState.QUEUED,
+            MessageState.SENDING,
+        ]
         return is_email([MessageState.WRITTEN], OTHER.state.in_(went))
-    now = utcnow()
-    next_week = monday(now, in_force.settings().time_zone, ahead=1)
-    return (Invitation.expires_at > now) & (Invitation.expires_at < next_week)
+    next_week = monday(utcnow(), in_force.settings().time_zone, ahead=1)
+    return and_(
+        Invitation.expires_at > utcnow(),
+        Invitation.expires_at < next_week,
+    )
 
 
 def is_email(states: Sequence[MessageState], *but: ColumnElement[bool]) -> ColumnElement[bool]:
     """A condition on Invitation: one of its e-mails is in such a state, and no OTHER one meets the conditions `but`."""
     other = exists().where(OTHER.invitation_id == Message.invitation_id, *but)
     found = select(Message.invitation_id).where(
-        Message.kind == MessageKind.INVITATION, Message.state.in_(states), ~other
+        Message.kind == MessageKind.INVITATION,
+        Message.state.in_(states),
+        ~other,
     )
     return Invitation.id.in_(found)

@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select
 
 from webapp.core.plan.planner import Plan
-from webapp.db import db, in_json
+from webapp.db import db
 from webapp.models import Batch, ReplacedAddress, Row
 
 
 def record(old_key: str, email: str, email_key: str) -> None:
     """Record that an address replaces the old one, and those that the old one replaced. Does not commit."""
-    now = {"email": email, "email_key": email_key}
-    followed = update(ReplacedAddress).where(ReplacedAddress.email_key == old_key)
-    db.session.execute(followed.values(now))
-    known = ReplacedAddress.old_key.in_([old_key, email_key])
-    db.session.execute(delete(ReplacedAddress).where(known))
-    db.session.add(ReplacedAddress(old_key=old_key, **now))
+    replaced = select(ReplacedAddress).where(ReplacedAddress.email_key == old_key)
+    old_keys = {old_key, *(each.old_key for each in db.session.scalars(replaced))}
+    for key in old_keys - {email_key}:
+        replacement = ReplacedAddress(
+            old_key=key,
+            email=email,
+            email_key=email_key,
+        )
+        db.session.merge(replacement)
+    in_use_again = ReplacedAddress.old_key == email_key
+    db.session.execute(delete(ReplacedAddress).where(in_use_again))
 
 
 def forget(keys: Collection[str]) -> None:
     """Delete what is known about these addresses. Does not commit."""
-    wanted = list(keys)
-    gone = or_(ReplacedAddress.old_key.in_(wanted), ReplacedAddress.email_key.in_(wanted))
-    db.session.execute(delete(ReplacedAddress).where(gone))
+    for key in (ReplacedAddress.old_key, ReplacedAddress.email_key):
+        db.session.execute(delete(ReplacedAddress).where(key.in_(keys)))
 
 
 def is_replaced() -> ColumnElement[bool]:
     """Whether a row would invite an address that was replaced."""
-    return exists().where(ReplacedAddress.old_key == Row.email_key) & (Row.plan == Plan.INVITE)
+    is_known = exists().where(ReplacedAddress.old_key == Row.email_key)
+    return is_known & (Row.plan == Plan.INVITE)
 
 
 def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
     """The replaced addresses among a batch's rows, by key; one query."""
     # not a join: SQLite would go through all rows, which makes an edit among 50,000 twice as slow
-    here = exists().where(Row.batch_id == batch.id, Row.email_key == ReplacedAddress.old_key)
+    here = exists().where(
+        Row.batch_id == batch.id,
+        Row.email_key == ReplacedAddress.old_key,
+    )
     found = db.session.scalars(select(ReplacedAddress).where(here))
     return {address.old_key: address for address in found}
 
 
-def count(batch: Batch, keys: Iterable[str]) -> int:
-    """How many rows of a batch would invite one of these."""
-    rows = select(func.count(Row.id)).where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-    rows = rows.where(Row.plan == Plan.INVITE, in_json(Row.email_key, keys))
+def count(batch: Batch) -> int:
+    """How many rows of a batch would invite such an address."""
+    rows = select(func.count(Row.id)).where(
+        Row.batch_id == batch.id,
+        Row.removed_at.is_(None),
+        is_replaced(),
+    )
     return db.session.scalar(rows) or 0

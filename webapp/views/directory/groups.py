@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
-from webapp.core.lists.paging import LARGEST, searched
+from webapp.core.lists.paging import read_number, searched
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
@@ -30,7 +30,8 @@ def index(form: GroupsForm | None = None, row_form: GroupForm | None = None) -> 
 
     form, row_form: the dialog's or the row's, where what was typed is refused.
     """
-    everyone, search = groups.list_groups(), searched(request.args.get("q", ""))
+    everyone = groups.list_groups()
+    search = searched(request.args.get("q", ""))
     editing = get_number(request.args, "edit") or (request.view_args or {}).get("group_id")
     row = next((each for each in everyone if each.id == editing), None)
     return render_template(
@@ -51,8 +52,9 @@ def index(form: GroupsForm | None = None, row_form: GroupForm | None = None) -> 
 def is_found(group: Group, search: str) -> bool:
     """Whether its name, its description or one of its other names contains the words."""
     texts = [group.name, group.description]
-    texts += [alias.word for alias in group.aliases]
-    return any(fold(search) in fold(text) for text in texts)
+    for alias in group.aliases:
+        texts.append(alias.word)
+    return fold(search) in fold("\n".join(texts))
 
 
 @bp.post("")
@@ -61,12 +63,18 @@ def create() -> BaseResponse | Page:
     """Add one or several."""
     form = GroupsForm()
     try:
-        added = groups.add_groups(form.split_names(), current_user(), form.description.data or "")
+        added = groups.add_groups(
+            form.split_names(),
+            current_user(),
+            form.description.data or "",
+        )
     except (ValidationError, RuleViolationError) as refusal:
         show_errors(form, refusal)
         return index(form), 422
-    what = plural(len(added), "group") if len(added) > 1 else f"“{added[0].name}”"
-    return redirect_to("groups.index", say=f"{what} added.", back=form.next.data)
+    said = f"{plural(len(added), 'group')} added."
+    if len(added) == 1:
+        said = f"“{added[0].name}” added."
+    return redirect_to("groups.index", say=said, back=form.next.data)
 
 
 @bp.post("/<int:group_id>")
@@ -119,7 +127,8 @@ def add_name(group_id: int) -> BaseResponse | Page:
 @require(Permission.USERS_MANAGE)
 def merger(group_id: int) -> BaseResponse | Page:
     """Which groups to make one with this one, then who gains what; a POST makes them one."""
-    chosen = [each for each in request.values.getlist("with", type=int) if 0 < each <= LARGEST]
+    numbers = map(read_number, request.values.getlist("with"))
+    chosen = [number for number in numbers if number]
     problem = ""
     if request.method == "POST":
         try:
