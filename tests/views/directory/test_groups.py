@@ -256,7 +256,7 @@ def test_merging_says_who_gains_what_and_then_does_it(admin):
     path = f"/groups/{into.id}/merger"
     assert "Pupils" in admin.get(path).page.text
     page = admin.get(f"{path}?with={other.id}&with={third.id}").page
-    assert "2 people gain “Student Devices”" in page.text
+    assert "2 people and 1 invitation gain “Student Devices”" in page.text
     assert "Invitations that gain it 1" in page.text
     done = admin.post(path, {"with": [other.id, third.id]})
     assert done.location == f"/groups/{into.id}"
