@@ -394,6 +394,7 @@ class TestRetryingAResend:
             "gone": ("invited", ""),
             "refused": ("failed", "Refused by the mail server (550 No such user)"),
         }
+        assert "Retry failed" in admin.get(f"/batches/{batch.id}").page.text
         to = admin.post(f"/batches/{batch.id}/retries").location
         assert "1 email queued again." in admin.get(to).page.text
         assert outcomes_of(batch) == {"gone": ("invited", ""), "refused": ("waiting", "")}
@@ -403,3 +404,13 @@ class TestRetryingAResend:
         assert outcomes_of(batch)["refused"] == ("invited", "")
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
         assert len(db.session.scalars(db.select(Message)).all()) == 2
+
+    def test_is_not_offered_once_the_invitation_is_revoked(self, admin):
+        refused = make_invitation("refused@northfield.example")
+        batch = carry_out(admin, begin_action(admin, "resend", refused))
+        (id,) = claim.claim("worker")
+        finish(results.record_failed(id, "worker", {"code": "refused", "words": "550 No such user"}))
+        actions.do_now("invitation", refused.id, Action(Do.REVOKE), admin.user)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "This person got nothing." in page.text
+        assert "retry" not in page.text.lower()

@@ -14,7 +14,7 @@ from webapp.http.batches.review_page import kind_context
 from webapp.http.web import current_user
 from webapp.models import Batch, BatchState, Outcome
 from webapp.services.batches import report, reverts
-from webapp.services.mail import delivery_status, throttle
+from webapp.services.mail import delivery_status, outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.people import link_sheets
 from webapp.services.settings import in_force
@@ -61,7 +61,8 @@ def report_context(batch: Batch) -> dict[str, Any]:
             rows = list(report.list_rows(batch, outcome, MANY if outcome is shown else FEW))
             rows_by[outcome] = rows
             sent |= {row.invitation_id for row in rows if row.invitation_id}
-    is_offered = by.may(Permission.INVITATIONS_MAKE) and reverts.is_offered(batch)
+    is_retrier = by.may(Permission.INVITATIONS_MAKE)
+    is_offered = is_retrier and reverts.is_offered(batch)
     is_linkable = by.may(Permission.MESSAGES_SEE)
     return {
         **_common_context(batch, tally),
@@ -69,6 +70,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
         "rows_by": rows_by,
+        "can_retry": bool(tally[Outcome.FAILED]) and is_retrier and outbox.can_retry(batch, by),
         "linkable": link_sheets.count_links(batch.id, by)["ready"] if is_linkable else 0,
         "deliveries": delivery_status.find_deliveries(sent),
         "changed": report.changed_since(batch),

@@ -75,25 +75,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     """
     batch_id = batch.id
     begin_write()
-    newest = (
-        select(func.max(Message.id))
-        .where(Message.kind == MessageKind.INVITATION)
-        .group_by(Message.invitation_id)
-    )
-    failed = (
-        select(Message, Row)
-        .join(Row, Row.id == Message.row_id)
-        .join(Invitation, Invitation.id == Message.invitation_id)
-        .where(
-            Row.batch_id == batch_id,
-            Row.outcome == Outcome.FAILED,
-            Message.state == MessageState.FAILED,
-            Message.id.in_(newest),
-            Invitation.state == InvitationState.PENDING,
-            lookup.is_to_grantable(by),
-        )
-    )
-    found = db.session.execute(failed).all()
+    found = db.session.execute(_failed(batch_id, by)).all()
     if not found:
         db.session.rollback()
         return 0
@@ -110,6 +92,32 @@ def retry_failed(batch: Batch, by: User) -> int:
     db.session.commit()
     queue.enqueue_send()
     return len(found)
+
+
+def can_retry(batch: Batch, by: User) -> bool:
+    """Whether `retry_failed` finds anything to send again."""
+    return db.session.execute(_failed(batch.id, by).limit(1)).first() is not None
+
+
+def _failed(batch_id: int, by: User) -> Select[Message, Row]:
+    newest = (
+        select(func.max(Message.id))
+        .where(Message.kind == MessageKind.INVITATION)
+        .group_by(Message.invitation_id)
+    )
+    return (
+        select(Message, Row)
+        .join(Row, Row.id == Message.row_id)
+        .join(Invitation, Invitation.id == Message.invitation_id)
+        .where(
+            Row.batch_id == batch_id,
+            Row.outcome == Outcome.FAILED,
+            Message.state == MessageState.FAILED,
+            Message.id.in_(newest),
+            Invitation.state == InvitationState.PENDING,
+            lookup.is_to_grantable(by),
+        )
+    )
 
 
 def _let_wait(row: Row) -> None:
