@@ -61,7 +61,7 @@ def test_blank_is_not_set(read) -> None:
         ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
         ("REQUIRE_TOTP", "yes"), ("AUDIT_DAYS", "29"), ("AUDIT_DAYS", "1"), ("AUDIT_DAYS", "36501"),
         ("ALLOWED_DOMAINS", "example.org, not a domain"),
-        ("METRICS_ALLOW", "10.0.0.1/8"), ("METRICS_ALLOW", "everybody"), ("LOG_FORMAT", "xml"),
+        ("LOG_FORMAT", "xml"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_line_with_name_value_and_what_is_expected(read, tmp_path: Path, name: str, value: str) -> None:
@@ -134,7 +134,6 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "UPLOAD_MODE": "Add",
         "OWNER_EMAIL": "o@example.org",
         "METRICS_TOKEN": "a-token-for-the-monitor",
-        "METRICS_ALLOW": "10.0.0.0/8, 2001:db8::1",
         "LOG_FORMAT": "JSON",
     }
     settings = read(**values)
@@ -148,7 +147,6 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
     assert settings.require_totp == "managers"
     assert settings.reminder_days == 5
     assert (settings.mail_reply_to, settings.mail_reply_to_inviter) == ("Help <help@example.org>", "yes")
-    assert [str(each) for each in settings.metrics_allow] == ["10.0.0.0/8", "2001:db8::1/128"]
     assert settings.log_format == "json"
     assert (settings.session_idle, settings.time_zone.key) == (timedelta(minutes=30), "Europe/Berlin")
     assert not (tmp_path / "data" / "secret_key").exists()

@@ -320,7 +320,7 @@ def test_a_refused_sender_holds_the_batch_and_costs_no_try(sent_by: Callable[...
         assert alarm
         assert "refuses the sender muster@northfield.example (5" in alarm.cause_text
         assert "MUSTER_MAIL_FROM" in alarm.cause_text
-        assert status.monitor_status()["mail_reason"] == "sender_refused"
+        assert status.monitor_status()["mail"] == "held up"
         assert states_of(*PEOPLE[:5]) == [(MessageState.QUEUED, 0)] * 5
         assert {row_of(email).outcome for email in PEOPLE[:5]} == {Outcome.WAITING}
         pass_time(seconds=31)

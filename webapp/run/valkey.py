@@ -55,15 +55,10 @@ def start(settings: Settings, server: str) -> Child:
 
 
 def answers(settings: Settings) -> bool:
-    """Whether the embedded server answers within 0.3 seconds.
-
-    It says PING in the server's own protocol: importing redis costs the supervisor 0.4 CPU seconds and 10 MB.
-    """
+    """Whether the embedded server takes connections. Importing redis costs the supervisor 0.4 CPU seconds and 10 MB."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(0.3)
         connection.connect(str(settings.queue_socket))
-        connection.sendall(b"PING\r\n")
-        return connection.recv(100) == b"+PONG\r\n"
+        return True
     return False
 
 

@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit
@@ -136,10 +135,6 @@ class Settings:
         parsers.pattern(r"[!-~]{20,}"),
         "at least 20 characters without spaces",
         is_secret=True,
-    )
-    # Who comes from there may, too; with neither nobody may
-    metrics_allow: tuple[IPv4Network | IPv6Network, ...] = setting(
-        ip_network, "networks, such as 10.0.0.0/8, 192.0.2.7", is_list=True
     )
     log_format: str = choice("text", "text", "json")
     # The Owner's e-mail and password are checked on the first start

@@ -22,7 +22,6 @@ from webapp.views.operations import health
 
 from tests.factories import make_batch, make_invitation, make_persona, token_of
 from tests.mail_fixtures import make_message, pass_time
-from tests.smtp_sink import Sink
 
 TOKEN = "a-token-for-the-monitor"
 
@@ -107,30 +106,14 @@ def test_the_web_lives_whatever_is_away(client, monkeypatch):
     assert client.get("/healthz/live").json == {"status": "ok"}
 
 
-@pytest.mark.parametrize(
-    ("mail_url", "sink_does", "reason"),
-    [
-        ("smtp://nobody.invalid", None, "no_host"),
-        ("smtp://user:wrong@localhost:{port}", {"user": "user", "password": "right"}, "sign_in_refused"),
-        ("smtp+starttls://localhost:{port}", {}, "text"),
-        ("smtps://localhost:{port}", {"tls": "smtps"}, "certificate"),
-    ],
-)
-def test_it_says_why_email_is_held_up_without_names(client, workers, queue, change_settings, mail_url, sink_does, reason):
-
-    sink = Sink(**(sink_does or {}))
-    if sink_does is not None:
-        sink.start()
-    changed = change_settings(mail_url=mail_url.format(port=sink.port))
-    try:
-        with pytest.raises(MailServerUnavailableError) as refused, transports.connect(changed):
-            pass
-    finally:
-        sink.stop()
+def test_it_says_that_email_is_held_up_without_names(client, workers, queue, change_settings):
+    changed = change_settings(mail_url="smtp://nobody.invalid")
+    with pytest.raises(MailServerUnavailableError) as refused, transports.connect(changed):
+        pass
     claim.server_unreachable("a worker", refused.value.answer)
     answer = client.get("/healthz", status=503)
-    assert (answer.json["wrong"], answer.json["mail"], answer.json["mail_reason"]) == (["mail"], "held up", reason)
-    assert "localhost" not in answer.text
+    assert (answer.json["wrong"], answer.json["mail"]) == (["mail"], "held up")
+    assert "nobody" not in answer.text
 
 
 def test_it_says_for_how_long_something_has_been_due(client, workers, queue):
@@ -163,24 +146,6 @@ def test_nobody_reads_the_figures_by_default(client, owner):
 @pytest.mark.parametrize("shown", ["Bearer wrong", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}é", ""])
 def test_who_does_not_show_the_token_finds_no_such_page(client, token, shown):
     client.get("/metrics", status=404, headers={"Authorization": shown} if shown else {})
-
-
-def test_who_comes_from_a_network_that_is_named_reads_them(app, client, change_settings):
-    networks = Settings.from_environment({"MUSTER_DATA_DIR": "/tmp", "MUSTER_METRICS_ALLOW": "192.0.2.0/24,2001:db8::/32"})
-    change_settings(metrics_allow=networks.metrics_allow)
-    assert "muster_workers_alive" in client.get("/metrics").text
-    for peer in ("::ffff:192.0.2.9", "2001:db8::5"):
-        client.peer = peer
-        client.get("/metrics")
-    for peer in ("198.51.100.1", "2001:db9::1", "not an address"):
-        client.peer = peer
-        client.get("/metrics", status=404)
-
-
-def test_behind_a_proxy_that_is_not_believed_a_network_lets_nobody_in(client, change_settings):
-    networks = Settings.from_environment({"MUSTER_DATA_DIR": "/tmp", "MUSTER_METRICS_ALLOW": "192.0.2.1"})
-    change_settings(metrics_allow=networks.metrics_allow)
-    client.get("/metrics", status=404, headers={"X-Forwarded-For": "198.51.100.7"})
 
 
 def test_the_figures_of_the_database(client, token, workers, queue):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from flask import current_app
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from webapp.core.security import audit_hashes
 from webapp.core.text.audit_problems import Verdict
@@ -63,11 +63,11 @@ def prune() -> int:
     if not days or chain is None:
         return 0
     bound = day_before(days)
-    young = select(func.min(AuditEvent.seq)).where(AuditEvent.at >= bound)
-    end = db.session.scalar(young) or chain.seq + 1
-    old = select(AuditEvent.seq, AuditEvent.link).order_by(AuditEvent.seq.desc())
-    is_old = AuditEvent.seq.between(chain.first_seq + 1, end - 1)
-    last = db.session.execute(old.where(is_old).limit(1)).first()
+    old = select(AuditEvent.seq, AuditEvent.link).where(
+        AuditEvent.seq > chain.first_seq,
+        AuditEvent.at < bound,
+    )
+    last = db.session.execute(old.order_by(AuditEvent.seq.desc()).limit(1)).first()
     if last is None:
         db.session.rollback()
         return 0

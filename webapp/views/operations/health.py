@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hmac import compare_digest
-from ipaddress import ip_address
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -52,8 +51,10 @@ def show() -> tuple[dict[str, Any], int]:
 @bp.get("/metrics")
 @require(PUBLIC)
 def figures() -> Response:
-    """For whom `MUSTER_METRICS_TOKEN` or `MUSTER_METRICS_ALLOW` lets in; for everybody else there is no such page."""
-    if not (_shows_token() or _comes_from_network()):
+    """For who shows `MUSTER_METRICS_TOKEN`; for everybody else there is no such page."""
+    token = in_force.environment().metrics_token
+    shown = request.headers.get("Authorization", "")
+    if not token or not compare_digest(shown.encode(), f"Bearer {token}".encode()):
         abort(404)
     here = _from_database(status.figures)
     waiting_jobs = queue.depth()
@@ -77,22 +78,3 @@ def _from_database(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except (SQLAlchemyError, TimeoutError) as error:
         current_app.logger.error("the database does not answer a monitor: %s", error)
         return {}
-
-
-def _shows_token() -> bool:
-    token = in_force.environment().metrics_token
-    shown = request.headers.get("Authorization", "")
-    return bool(token) and compare_digest(shown.encode(), f"Bearer {token}".encode())
-
-
-def _comes_from_network() -> bool:
-    """Whether the peer's own address may read metrics. Behind an untrusted proxy no one may."""
-    settings = in_force.environment()
-    if not settings.trusted_proxies and "X-Forwarded-For" in request.headers:
-        return False
-    try:
-        peer = ip_address(request.remote_addr or "")
-    except ValueError:
-        return False
-    peer = getattr(peer, "ipv4_mapped", None) or peer
-    return any(peer in network for network in settings.metrics_allow)
