@@ -21,6 +21,8 @@ from webapp.models import (
     AccountLink,
     AuditEvent,
     Batch,
+    BatchFile,
+    HeaderMapping,
     Invitation,
     MailCircuit,
     Message,
@@ -97,7 +99,7 @@ CHANGED = {
     ("organisation", "directory_version"), ("organisation", "owner_id"), ("messages", "state"), ("messages", "answer"),
     ("mail_gate", "reason"), ("batches", "facts"), ("rows", "attempt"), ("rows", "issues"), ("rows", "reason"),
     ("account_links", "created_at"), ("aliases", "created_at"), ("groups", "created_at"), ("replaced_addresses", "at"),
-    ("workers", "started_at"),
+    ("workers", "started_at"), ("batches", "columns"), ("batch_files", "columns"), ("header_mappings", "columns"),
 }  # fmt: skip
 """What migrations change on purpose."""
 RENAMED = {"mail_gate": "mail_circuit"}
@@ -292,6 +294,17 @@ def test_other_columns_of_files_that_were_confirmed_go(upgraded: Callable[[str],
     upgraded("head")
     kept = dict(db.session.execute(select(Row.batch_id, Row.read_cells)).all())
     assert [batch_id for batch_id, cells in sorted(kept.items()) if cells] == [1, 2]
+
+
+def test_columns_of_files_are_kept_by_their_places(upgraded: Callable[[str], None]) -> None:
+    upgraded("0043")
+    insert("roles", "users", "groups", "batches", "audit_chain", "header_mappings")
+    insert("batch_files", columns={"email": 1, "role": 0, "groups": 2, "more": [5], "members": [3, 4]})
+    upgraded("head")
+    uses = {"0": "role", "1": "email", "2": "groups", "3": "member", "4": "member", "5": "groups"}
+    assert db.session.scalar(select(BatchFile.columns)) == uses
+    assert db.session.scalar(select(HeaderMapping.columns)) == {"0": "email"}
+    assert db.session.scalar(select(Batch.columns)) == {"0": "email"}
 
 
 def test_sentences_of_rows_become_codes(upgraded: Callable[[str], None]) -> None:

@@ -71,7 +71,7 @@ class World:
         group, ines, ada = make_group("Student Devices"), make_invitation(), make_user("Ada Hill", "Remote")
         custom = Role(name="Guest", key="guest", rank=5, permissions=[])
         alias = Alias(kind=AliasKind.GROUP, word="Kids", key="kids", group_id=group.id)
-        columns = HeaderMapping(key="0" * 64, columns={"email": 0}, names={"Email": "Mail"})
+        columns = HeaderMapping(key="0" * 64, columns={"0": "email"}, names={"Email": "Mail"})
         message = Message(
             kind=MessageKind.INVITATION, priority=1, recipient=ines.email, message_id="<1@x>", invitation_id=ines.id
         )

@@ -100,8 +100,8 @@ class HeaderMapping(Model):
     id: Mapped[Id]
     key: Mapped[Digest] = mapped_column(unique=True)
     """SHA-256 (hex) of the folded names of the columns."""
-    columns: Mapped[dict[str, int]] = mapped_column(JSON)
-    """Field -> place of its column."""
+    columns: Mapped[dict[str, str]] = mapped_column(JSON)
+    """`core.files.columns.Places` as a dictionary."""
     names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """What the template calls a column -> what such files call it; empty for those remembered before this was kept."""
     created_at: Mapped[Now]

@@ -16,7 +16,6 @@ EMPTY = "This file is empty. Add at least one user below the header row."
 NOT_A_SPREADSHEET = (
     "This is not a spreadsheet. Muster reads CSV, Excel and OpenDocument files. Save the sheet as one of these and upload that."
 )
-PASSWORD = "This workbook is protected by a password. Save it without one and upload again."
 DAMAGED = (
     "This workbook cannot be read. It is damaged, protected by a password, or not a workbook. "
     "Open it, save it again as Excel, OpenDocument or CSV without a password and upload that."
@@ -67,7 +66,7 @@ REFUSED = {
     "parts-in-utf16.xlsx": EMPTY,
     "password.ods": DAMAGED,
     "password.xls": DAMAGED,
-    "password.xlsx": PASSWORD,
+    "password.xlsx": DAMAGED,
     "picture-called-csv.csv": NOT_A_SPREADSHEET,
     "pretty-printed.ods": DAMAGED,
     "quotes-not-doubled.csv": "Line 2 " + CANNOT,

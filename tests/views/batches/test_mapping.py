@@ -210,7 +210,7 @@ class TestRemembering:
         batch = stage(admin, HR)
         match_columns(admin, batch, "email", "role", "ignore", remember="yes", version=str(batch.version))
         (kept,) = db.session.scalars(db.select(HeaderMapping))
-        assert kept.columns == {"email": 0, "role": 1}
+        assert kept.columns == {"0": "email", "1": "role"}
 
 
 class TestChangingTheColumnsOfWhatIsUnderReview:

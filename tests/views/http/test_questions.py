@@ -27,7 +27,7 @@ def address_of_word(admin) -> str:
 
 
 def address_of_columns(admin) -> str:
-    db.session.add(HeaderMapping(key="k" * 64, columns={"email": 0, "role": 1}, names={}))
+    db.session.add(HeaderMapping(key="k" * 64, columns={"0": "email", "1": "role"}, names={}))
     db.session.commit()
     return f"/aliases/columns/{db.session.scalar(db.select(HeaderMapping.id))}/removal"
 

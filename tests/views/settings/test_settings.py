@@ -352,7 +352,7 @@ class TestRememberedWords:
     def test_columns_too(self, admin, sign_in):
         from webapp.models import HeaderMapping
 
-        db.session.add(HeaderMapping(key="k" * 64, columns={"email": 0, "role": 1}, names={"Email": "Mail", "Role": "Job"}))
+        db.session.add(HeaderMapping(key="k" * 64, columns={"0": "email", "1": "role"}, names={"Email": "Mail", "Role": "Job"}))
         db.session.commit()
         page = admin.get("/aliases").page
         assert "“Mail” holds Email, “Job” holds Role" in page.text

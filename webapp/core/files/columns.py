@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from webapp.core.files.fields import (
     REQUIRED,
@@ -45,31 +44,13 @@ class Places:
         needed = [place for place, use in self.uses.items() if use != Field.GROUPS]
         return max(needed) < len(header)
 
-    def as_dict(self) -> dict[str, Any]:
-        """As it is kept: {"email": 0, "groups": 2, "more": [3], "members": [4]}."""
-        kept: dict[str, Any] = {}
-        for place, use in sorted(self.uses.items()):
-            if use == MEMBER:
-                kept.setdefault("members", [])
-                kept["members"].append(place)
-            elif use in kept:
-                kept.setdefault("more", [])
-                kept["more"].append(place)
-            else:
-                kept[use] = place
-        return kept
+    def as_dict(self) -> dict[str, str]:
+        """As it is kept: {"0": "email", "2": "groups"}."""
+        return {str(place): use for place, use in self.uses.items()}
 
     @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> Places:
-        uses: dict[int, str] = {}
-        for field in Field:
-            if field in kept:
-                uses[kept[field]] = field
-        for place in kept.get("more", ()):
-            uses[place] = Field.GROUPS
-        for place in kept.get("members", ()):
-            uses[place] = MEMBER
-        return cls(uses)
+    def from_dict(cls, kept: Mapping[str, str]) -> Places:
+        return cls({int(place): use for place, use in kept.items()})
 
 
 def match_columns(header: Sequence[str]) -> Places | None:

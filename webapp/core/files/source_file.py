@@ -37,11 +37,8 @@ def open_pasted(text: str) -> list[Sheet]:
 
     Where no column name is recognised there is no header: `guess_columns` then tells the columns by their content.
     """
-    if "\0" in text:
-        raise UnreadableFileError(
-            "This text cannot be read.", "Copy the cells again and paste them."
-        )
-    return [_read_text(text.lstrip("\ufeff"), {"code": "pasted"}, is_pasted=True)]
+    text = text.replace("\0", "").lstrip("\ufeff")
+    return [_read_text(text, {"code": "pasted"}, is_pasted=True)]
 
 
 def choose_sheet(
@@ -79,12 +76,9 @@ def _read_text(
     names = delimiter
     if not delimiter:
         delimiter, names = csv_reader.find_delimiters(text)
-    separated: CodedText = {"code": "separated", "separation": delimiter}
-    if names != delimiter:
-        separated = {"code": "separated_below", "separation": delimiter, "header": names}
     read = csv_reader.read_records(text, delimiter)
     records = csv_reader.unwrap_rows(read, names)
-    facts = [separated, origin]
+    facts = [{"code": "separated", "separation": delimiter}, origin]
     if is_pasted:
         facts.reverse()
     return make_sheet(records, facts, is_pasted=is_pasted)

@@ -44,7 +44,6 @@ _READING = {
     "prefilled": "{n} {n:row|rows} without an email below the last person skipped ({n:row|rows} {rows})",
     "remembered": "columns as remembered for files with these headers",
     "separated": "{separation}",
-    "separated_below": "{separation} rows below {header} column names",
     "sheets_unread": "{n:sheet|sheets} {sheets} not read",
     "ticks": "{n:column|columns} {columns} read as ticks for groups",
     "trimmed": "{n} {n:cell|cells} trimmed",
@@ -94,7 +93,6 @@ def describe_reading(said: CodedText) -> str:
     if "rows" in said:
         first, last = said["rows"][0], said["rows"][-1]
         shown["rows"] = f"{first} to {last}" if last > first else str(first)
-    for name in ("separation", "header"):
-        if name in said:
-            shown[name] = _SEPARATIONS.get(said[name], f"separated by “{said[name]}”")
+    if separator := said.get("separation"):
+        shown["separation"] = _SEPARATIONS.get(separator, f"separated by “{separator}”")
     return phrases.describe(_READING, shown)

@@ -15,7 +15,8 @@ from webapp.core.lists.row_filter import Hint
 from webapp.core.text import phrases
 from webapp.core.text.formatting import list_names
 
-_EXAMPLES, _LONGEST = 2, 100
+_EXAMPLES = 2
+_LONGEST = 100
 """Texts in place of a person that are named, and their characters that are kept."""
 
 
@@ -31,7 +32,9 @@ class Notice:
 
 
 def find_notices(
-    table: Table, places: Places, people: Sequence[Cells]
+    table: Table,
+    places: Places,
+    people: Sequence[Cells],
 ) -> tuple[list[Notice], Mapping[int, str]]:
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     numbers = [person.line for person in people]
@@ -68,7 +71,9 @@ def find_notices(
 def _is_text(line: Line, email: int) -> bool:
     """Whether a row has a text where the e-mail should be, and no letters in any other cell: a heading, a footer, a total."""
     text = line.cell(email)
-    others = "".join([*line.cells[:email], *line.cells[email + 1 :]])
+    before = line.cells[:email]
+    after = line.cells[email + 1 :]
+    others = "".join([*before, *after])
     if not text or any(letter.isalpha() for letter in others):
         return False
     may_be_name = " " not in text and re.search(r"[._\d]", text)  # the first half of an address

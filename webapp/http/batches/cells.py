@@ -77,7 +77,9 @@ def look_alike_of(row: Row, known_domains: Sequence[str]) -> str | None:
 
 
 def role_list(
-    cell: str, roles: Sequence[RoleEntry], registry: Registry
+    cell: str,
+    roles: Sequence[RoleEntry],
+    registry: Registry,
 ) -> tuple[list[tuple[str, str]], str]:
     """The roles to choose from as (value, words), and the chosen value; first the cell's own text if it is not one of them."""
     cell = clip(cell)

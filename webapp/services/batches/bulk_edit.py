@@ -152,7 +152,12 @@ def change_groups(
     )
 
 
-def _regroup(cell: str, names: Sequence[str], mode: Mode, registry: Registry) -> str:
+def _regroup(
+    cell: str,
+    names: Sequence[str],
+    mode: Mode,
+    registry: Registry,
+) -> str:
     """A Groups cell with these groups set, added or removed."""
     wanted = _by_key(names, registry)
     if mode is Mode.REPLACE:

@@ -98,7 +98,11 @@ def check_length(text: str) -> None:
 
 
 def apply(
-    batch_id: int, by: User, propose: Callable[[Batch], Proposal], *, any_kind: bool = False
+    batch_id: int,
+    by: User,
+    propose: Callable[[Batch], Proposal],
+    *,
+    any_kind: bool = False,
 ) -> Result:
     """Carry out what `propose` finds in the locked batch, as one step that can be undone. Commits once.
 
@@ -163,7 +167,11 @@ def _have_problems(rows: Iterable[Row]) -> bool:
     return any(row.issues or row.likely_domain for row in rows)
 
 
-def current(batch: Batch, row: Row | None, field: str) -> str:
+def current(
+    batch: Batch,
+    row: Row | None,
+    field: str,
+) -> str:
     """What a change of this field would have as its `before` now."""
     if row is None:
         value = getattr(batch, field)
@@ -175,7 +183,11 @@ def current(batch: Batch, row: Row | None, field: str) -> str:
     return row.cell(field)
 
 
-def _carry_out(batch: Batch, by: User, changes: Sequence[Change]) -> Sequence[Row]:
+def _carry_out(
+    batch: Batch,
+    by: User,
+    changes: Sequence[Change],
+) -> Sequence[Row]:
     """Change rows and options, and plan again what depends on them. Does not commit. -> other rows whose plan changed."""
     others = _change_rows(batch, changes)
     options = {change.field: change.after for change in changes if change.row is None}
@@ -233,7 +245,11 @@ def _set(change: Change) -> None:
     set_committed_value(change.row, "removed_at", None if is_there else utcnow())
 
 
-def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row]) -> list[Row]:
+def _sharing(
+    batch: Batch,
+    keys: Iterable[str | None],
+    touched: Mapping[int, Row],
+) -> list[Row]:
     """The other rows with these e-mails."""
     wanted = sorted(key for key in keys if key)
     if not wanted:
@@ -248,7 +264,11 @@ def _sharing(batch: Batch, keys: Iterable[str | None], touched: Mapping[int, Row
 # The log of changes
 
 
-def _log(batch: Batch, by: User, changes: Sequence[Change]) -> None:
+def _log(
+    batch: Batch,
+    by: User,
+    changes: Sequence[Change],
+) -> None:
     """Keep what is changed as one new step. Does not commit."""
     step = {"batch_id": batch.id, "version": batch.version, "user_id": by.id, "at": utcnow()}
     logged = [

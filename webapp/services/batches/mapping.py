@@ -42,7 +42,6 @@ from webapp.models import (
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import bulk_edit, import_rows, review, upload
-from webapp.services.batches.import_rows import Source
 from webapp.services.directory import aliases, lookup
 
 PREVIEWED = 3
@@ -123,22 +122,11 @@ def show_mapping(
         page.refusal = refusal
         return page
     uses = choice.columns
-    if uses is None:
-        uses = _recall_uses(source, choice, table)
+    is_as_read = (choice.sheet, choice.header_row) == (source.sheet, source.header_row)
+    if uses is None and is_as_read and batch.columns:
+        uses = Places.from_dict(batch.columns).uses
     _show_columns(page, table, uses, choice.role)
     return page
-
-
-def _recall_uses(
-    source: Source,
-    choice: Choice,
-    table: Table,
-) -> Uses | None:
-    """What the columns were used as before, in this file or in one with the same header."""
-    if source.columns and (source.sheet, source.header_row) == (choice.sheet, choice.header_row):
-        return source.columns.uses
-    known = aliases.columns_of({table.header_row: table.header}) if table.header_row else None
-    return known[1].uses if known else None
 
 
 def _show_columns(

@@ -14,7 +14,16 @@ from sqlalchemy import ColumnElement, func, select, update
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.text.formatting import plural
 from webapp.db import bulk_execute, db
-from webapp.models import MARKERS, REDONE, UNDONE, Batch, EditState, Row, RowEdit, User
+from webapp.models import (
+    MARKERS,
+    REDONE,
+    UNDONE,
+    Batch,
+    EditState,
+    Row,
+    RowEdit,
+    User,
+)
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes
 from webapp.services.batches.changes import Change, Proposal
@@ -45,7 +54,12 @@ class Step:
     at: datetime
 
 
-def describe_step(field: str | None, after: str, rows: int, line: int | None) -> str:
+def describe_step(
+    field: str | None,
+    after: str,
+    rows: int,
+    line: int | None,
+) -> str:
     """A step in words: "changed Role in row 12", "removed 7 rows". field: None where it changed several columns."""
     where = f"row {line}" if rows == 1 else plural(rows, "row")
     if rows == 0:
@@ -132,7 +146,12 @@ def _newest(batch: Batch, by: User, *wanted: ColumnElement[bool]) -> RowEdit | N
     return db.session.scalar(own.order_by(RowEdit.version.desc()).limit(1))
 
 
-def _replay(batch: Batch, by: User, version: int | None, marker: str) -> Proposal:
+def _replay(
+    batch: Batch,
+    by: User,
+    version: int | None,
+    marker: str,
+) -> Proposal:
     """Carry out a step backwards (UNDONE) or again (REDONE). Raises RuleViolationError, ConflictError."""
     is_undo = marker == UNDONE
     of_step = [RowEdit.batch_id == batch.id, RowEdit.version == version, IS_STEP]
@@ -180,7 +199,11 @@ def _replay(batch: Batch, by: User, version: int | None, marker: str) -> Proposa
     return Proposal(step, log=log, name=name)
 
 
-def _check(batch: Batch, step: Sequence[Change], marker: str) -> None:
+def _check(
+    batch: Batch,
+    step: Sequence[Change],
+    marker: str,
+) -> None:
     """Raises ConflictError where a cell is no longer as the step left it, or its row was removed since."""
     places = {(change.row, change.field) for change in step}
     for change in step:

@@ -154,7 +154,12 @@ def stage_pasted(
 
 
 def _file_name(name: str) -> str:
-    """The last part of the name, printable, at most 255 characters."""
+    """The last part of the name, printable, at most 255 characters. Raises UnreadableFileError where there is none."""
+    if not name:
+        raise UnreadableFileError(
+            "No file was chosen.",
+            "Choose a CSV, Excel or OpenDocument file and upload it.",
+        )
     printable = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
     return "upload.csv" if printable in ("", PASTED) else printable[-255:]
 

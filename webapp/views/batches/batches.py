@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.csv_writer import template as csv_template
@@ -60,21 +61,19 @@ def template() -> Response:
 @require(Permission.INVITATIONS_MAKE)
 def create() -> BaseResponse | tuple[str, int]:
     """Upload a file, or paste a table: on to its review or its columns, or the dialog again with what to do."""
-    file, pasted = request.files.get("file"), request.form.get("pasted")
+    file = request.files.get("file") or FileStorage()
+    pasted = request.form.get("pasted")
     split = "split" in request.form
     try:
         with turns.upload(current_user()):
             if pasted is not None:
                 batch = upload.stage_pasted(pasted, current_user(), split=split)
-            elif file is None or not file.filename:
-                raise UnreadableFileError(
-                    "No file was chosen.", "Choose a CSV, Excel or OpenDocument file and upload it."
-                )
             else:
-                batch = upload.stage(file.read(), file.filename, current_user(), split=split)
+                name = file.filename or ""
+                batch = upload.stage(file.read(), name, current_user(), split=split)
     except UnreadableFileError as refusal:
         context = dialog_context(tab="bulk", upload_error=refusal)
-        context |= {"pasted": pasted, "file_name": file.filename if file else ""}
+        context |= {"pasted": pasted, "file_name": file.filename}
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch.id)
     if is_fragment():

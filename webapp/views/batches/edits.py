@@ -77,7 +77,12 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     form = request.form
     field = form.get("field", "")
     result = cell_edit.edit(
-        batch_id, row_id, field, form.get("value", ""), form["seen"], current_user()
+        batch_id,
+        row_id,
+        field,
+        form.get("value", ""),
+        form["seen"],
+        current_user(),
     )
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
@@ -198,12 +203,13 @@ def load_fix() -> dict[str, str]:
 def preview(batch_id: int) -> str | BaseResponse:
     """What find and replace would do: in how many rows, and the first of them."""
     batch = review.get_batch(batch_id)
-    template = "batches/edits/_replaceable.html"
+    shown: dict[str, Any] = {"changes": [], "refusal": ""}
     try:
-        proposal = bulk_edit.propose_replacement(batch, current_user(), load_replacement())
+        found = bulk_edit.propose_replacement(batch, current_user(), load_replacement())
+        shown["changes"] = found.changes
     except RuleViolationError as error:
-        return draw_part(template, batch_id, changes=[], refusal=str(error))
-    return draw_part(template, batch_id, changes=proposal.changes, refusal="")
+        shown["refusal"] = str(error)
+    return draw_part("batches/edits/_replaceable.html", batch_id, **shown)
 
 
 @bp.get("/replacements/new")
@@ -242,7 +248,12 @@ def translate(batch_id: int) -> str | BaseResponse:
     word = form.get("word", "")
     meant = form.get("meant", "")
     result = bulk_fix.translate(
-        batch_id, form.get("field", ""), word, meant, current_user(), remember=remember
+        batch_id,
+        form.get("field", ""),
+        word,
+        meant,
+        current_user(),
+        remember=remember,
     )
     remembered = ", and remembered for later files" if remember else ""
     said = f"“{word}” is now {meant} in {plural(result.count, 'row')}{remembered}."

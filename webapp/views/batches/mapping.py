@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.errors import UnreadableFileError
@@ -70,13 +71,15 @@ def file(batch_id: int) -> str | BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Put another file in the place of this one; where edits would be lost, ask first."""
-    sent = request.files.get("file")
+    sent = request.files.get("file") or FileStorage()
     try:
-        if sent is None or not sent.filename:
-            raise UnreadableFileError("No file was chosen.", "Choose a file and upload it.")
         with turns.upload(current_user()):
             upload.replace(
-                batch_id, sent.read(), sent.filename, current_user(), lose="lose" in request.form
+                batch_id,
+                sent.read(),
+                sent.filename or "",
+                current_user(),
+                lose="lose" in request.form,
             )
     except UnreadableFileError as refusal:
         return page_or_fragment(
@@ -86,7 +89,7 @@ def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
             batch=review.get_batch(batch_id),
             limits=in_force.settings(),
             upload_error=refusal,
-            file_name=sent.filename if sent else "",
+            file_name=sent.filename,
         )
     answer = redirect_to("batches.show", batch_id=batch_id, say="The file was replaced.")
     if is_fragment():
