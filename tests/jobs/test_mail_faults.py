@@ -376,7 +376,7 @@ def test_a_rate_limit_stops_the_run_and_goes_on_at_the_pace_that_was_accepted(
             sent_by(server)
             sent_by(server)
             assert len(server.taken) - (3 if at == "DOT" and minute == 1 else 0) == 4, "and no more in this minute"
-            _, slow = throttle.circuit_status()
+            slow = throttle.notices()["slow"]
             assert slow
             assert (slow.pace, slow.pace_words) == (4, says.decode().strip())
             assert set(states_of(*PEOPLE[:12])) <= {(MessageState.SENT, 1), (MessageState.QUEUED, 0)}
@@ -411,7 +411,7 @@ def test_a_server_that_was_away_and_says_too_many_is_back(sent_by: Callable[...,
     with Scripted(RCPT=TOO_MANY[0]) as server:
         sent_by(server)
         assert server.taken == []
-    assert [state is None for state in throttle.circuit_status()] == [True, False]
+    assert [state is None for state in throttle.notices().values()] == [True, False]
 
 
 def test_a_pace_holds_for_ten_minutes(sent_by: Callable[..., None]) -> None:
@@ -452,7 +452,7 @@ def test_a_not_now_for_each_recipient_alone_puts_each_off(sent_by: Callable[...,
     make_sending_batch(*PEOPLE[:6])
     with Scripted(times=6, RCPT=says) as server:
         sent_by(server)
-        assert throttle.circuit_status()[1] is None
+        assert throttle.notices()["slow"] is None
         assert states_of(*PEOPLE[:6]) == [(MessageState.QUEUED, 1)] * 6
         pass_time(seconds=61)
         sent_by(server)

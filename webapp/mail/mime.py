@@ -21,8 +21,6 @@ from webapp.mail.messages import Email, on_one_line
 
 LONGEST_LINE = 998
 """What every server takes (RFC 5322, 2.1.1). Shorter lines in ASCII stay as they are, so that a file shows the link whole."""
-LONGEST_WORD = 60
-"""A longer one in a header would be folded where it begins, which some programs read as a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +109,8 @@ def _encode(header: str, text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a header can carry the text as it is, folded between words."""
-    return (
-        text.isascii()
-        and "=?" not in text
-        and all(len(word) <= LONGEST_WORD for word in text.split())
-    )
+    """Whether a header can carry the text as it is."""
+    return text.isascii() and "=?" not in text
 
 
 @lru_cache(1000)

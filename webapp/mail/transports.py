@@ -31,23 +31,18 @@ class FileTransport:
         name = file_name(message.message_id)
         before_data()
         temporary = self._folder / f".{name}.part"
-        self._write(temporary, message.data)
-        os.replace(temporary, self._folder / name)
-        data_folder.sync_folder(self._folder)
-        return {"code": "file", "name": name}
-
-    def _write(self, path: Path, data: bytes) -> None:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with open(path, "wb", opener=data_folder.private_opener) as file:
-                file.write(data)
+            with open(temporary, "wb", opener=data_folder.private_opener) as file:
+                file.write(message.data)
                 file.flush()
                 os.fsync(file.fileno())
+            os.replace(temporary, self._folder / name)
         except OSError as error:
-            words = error.strerror or str(error)
-            raise MailServerUnavailableError(
-                "folder", folder=str(self._folder), words=words
-            ) from error
+            about = {"folder": str(self._folder), "words": error.strerror or str(error)}
+            raise MailServerUnavailableError("folder", **about) from error
+        data_folder.sync_folder(self._folder)
+        return {"code": "file", "name": name}
 
 
 def delete_files(folder: Path, message_ids: Iterable[str]) -> None:

@@ -131,11 +131,6 @@ class Message(Model):
         """The result in words."""
         return describe_mail(self.result)
 
-    @property
-    def is_file(self) -> bool:
-        """Whether it was written as a file, where there is no mail server, instead of being sent."""
-        return self.state is MessageState.WRITTEN
-
 
 class MailCircuit(Model):
     """One row, for all workers: whether sending is held up by the mail server, why, and how fast it may go."""

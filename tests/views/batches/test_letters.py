@@ -263,14 +263,13 @@ class TestTest:
         jobs.send()
         assert sink.recipients == [admin.user.email]
 
-    def test_of_a_batch_that_was_discarded_is_not_sent(self, admin, batch, sink):
+    def test_of_a_batch_that_was_discarded_is_a_general_one(self, admin, batch, sink):
         self.send(admin, batch)
         discard.discard(batch.id, admin.user)
         jobs.send()
-        assert sink.messages == []
+        assert sink.recipients == [admin.user.email]
         message = message_to(admin.user.email)
-        assert (message.state, message.result) == (MessageState.CANCELLED, {"code": "discarded_unsent"})
-        assert "Nothing to read" in admin.get(f"/messages/{message.id}").page.text
+        assert "This is a test." in admin.get(f"/messages/{message.id}/html").text
 
     def test_is_shown_under_outgoing_mail(self, admin, batch, sink):
         self.send(admin, batch)

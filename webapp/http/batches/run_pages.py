@@ -45,8 +45,8 @@ def progress_context(batch: Batch) -> dict[str, Any]:
 
 def _common_context(batch: Batch, tally: Counter[str]) -> dict[str, Any]:
     waits = tally["waiting"] or tally["unclaimed"]
-    alarm, slow = throttle.circuit_status() if waits else (None, None)
-    return {**kind_context(batch), "batch": batch, "tally": tally, "alarm": alarm, "slow": slow}
+    notices = throttle.notices() if waits else {}
+    return {**kind_context(batch), **notices, "batch": batch, "tally": tally}
 
 
 def report_context(batch: Batch) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def cancel(batch_id: int, by: User) -> None:
     batch = _change_state(batch_id, review.AT_WORK, cancelled, by, AuditAction.BATCH_CANCELLED)
     batch.finished_at = utcnow()
     _skip_inactive_rows(batch)
-    for plan in (Plan.INVITE, Plan.UPDATE):
-        _settle(batch, plan, Outcome.SKIPPED, {"code": "cancelled"})
+    acting = [Plan.INVITE, Plan.UPDATE]
+    _settle(batch, acting, Outcome.SKIPPED, {"code": "cancelled"})
     outbox.cancel_queued(batch, by)
     db.session.commit()
 
@@ -115,15 +115,14 @@ def batches_with_work() -> list[int]:
 
 
 def _skip_inactive_rows(batch: Batch) -> None:
-    _settle(batch, Plan.UNCHANGED, Outcome.UNCHANGED, {})
-    _settle(batch, Plan.ATTENTION, Outcome.SKIPPED, {})
-    _settle(batch, Plan.DUPLICATE, Outcome.SKIPPED, {})
+    _settle(batch, [Plan.UNCHANGED], Outcome.UNCHANGED, {})
+    _settle(batch, [Plan.ATTENTION, Plan.DUPLICATE], Outcome.SKIPPED, {})
 
 
-def _settle(batch: Batch, plan: Plan, outcome: Outcome, reason: CodedText) -> None:
+def _settle(batch: Batch, plans: list[Plan], outcome: Outcome, reason: CodedText) -> None:
     settled = (
         update(Row)
-        .where(_is_unclaimed(batch.id), Row.plan == plan)
+        .where(_is_unclaimed(batch.id), Row.plan.in_(plans))
         .values(outcome=outcome, reason=reason, done_at=utcnow())
     )
     db.session.execute(settled)

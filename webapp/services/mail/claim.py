@@ -198,7 +198,6 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[tuple[int, MimeMessa
 
 def _build(message: Message) -> MimeMessage:
     email = render.render(message, sending=True)
-    assert email is not None
     reply_to = email.reply_to if email.reply_to[1] else in_force.reply_to()
     sender = in_force.settings().mail_from
     return mime.build(email, sender, message.message_id, message.created_at, reply_to)

@@ -204,8 +204,8 @@ def list_messages(viewer: User, before_id: int | None = None) -> list[tuple[Mess
 
 
 def _subject(message: Message) -> str:
-    email = None if message.kind is MessageKind.TEST else render.render(message)
-    return email.subject if email else "Test of an invitation"
+    is_test = message.kind is MessageKind.TEST
+    return "Test of an invitation" if is_test else render.render(message).subject
 
 
 def count_by_state(viewer: User) -> Mapping[MessageState, int]:

@@ -29,7 +29,6 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup
 from webapp.services.links import account_links, invitation_links
 from webapp.services.settings import in_force
@@ -58,12 +57,7 @@ def why_not_sent(message: Message) -> str:
         return "expired_unsent" if invitation.is_expired else ""
     if message.link:
         return account_links.why_not_sendable(message.link)
-    return "discarded_unsent" if _is_of_discarded(message) else ""
-
-
-def _is_of_discarded(message: Message) -> bool:
-    """Whether it is the test of an upload that was discarded."""
-    return message.kind is MessageKind.TEST and not (message.row or message.user_id)
+    return ""
 
 
 def refresh_link(message: Message) -> None:
@@ -74,10 +68,10 @@ def refresh_link(message: Message) -> None:
         account_links.refresh_hash(message.link)
 
 
-def render(message: Message, *, sending: bool = False) -> Email | None:
-    """The e-mail of a message; None for the test of an upload that was discarded."""
+def render(message: Message, *, sending: bool = False) -> Email:
+    """The e-mail of a message."""
     if message.kind is MessageKind.TEST:
-        return None if _is_of_discarded(message) else _render_test(message)
+        return _render_test(message)
     if message.invitation:
         return _render_invitation(message, message.invitation, sending)
     link = message.link
@@ -142,18 +136,20 @@ def example_row(batch_id: int) -> Row | None:
     return db.session.scalar(query.order_by(is_invited.desc(), Row.line).limit(1))
 
 
-def render_example(row: Row, by: User, valid_days: int, message: str) -> Email:
-    """The e-mail that this row's person would get if `by` confirmed; its link leads nowhere."""
-    return _write_example(row.email, by, _example_link(), row, valid_days, message)
-
-
-def render_general_example(by: User) -> Email:
-    """The general invitation e-mail for an example person, as if `by` invited them."""
-    return _write_example("ines.carvalho@example.org", by, _example_link())
+def render_example(
+    by: User,
+    row: Row | None = None,
+    valid_days: int | None = None,
+    message: str = "",
+) -> Email:
+    """The e-mail that a person would get if `by` confirmed: the row's, else one who is made up. Its link leads nowhere."""
+    to = row.email if row else "ines.carvalho@example.org"
+    link = f"{in_force.environment().public_url}/invitations/…"
+    return _write_example(to, by, link, row, valid_days, message)
 
 
 def _render_test(message: Message) -> Email:
-    """A test is from its own recipient, who asked for it, and has no link."""
+    """A test is from its own recipient, who asked for it, and has no link. Of a discarded upload it is a general one."""
     to, row = message.recipient, message.row
     by = db.session.scalar(select(User).where(User.email == to))
     if row is None:
@@ -169,8 +165,7 @@ def _write_example(
     valid_days: int | None = None,
     message: str = "",
 ) -> Email:
-    """row: whose role and groups it names; without one, some that are common."""
-    role, groups = _access_of(row) if row else _common_access()
+    role, groups = _access_in_names(row)
     return _write_invitation(
         to,
         by,
@@ -182,23 +177,14 @@ def _write_example(
     )
 
 
-def _example_link() -> str:
-    return f"{in_force.environment().public_url}/invitations/…"
-
-
-def _common_access() -> tuple[str, list[str]]:
+def _access_in_names(row: Row | None) -> tuple[str, list[str]]:
+    """The role and the groups that a row gives; where nothing is planned, some that are common."""
     registry = lookup.registry()
+    after = row.change.after if row else None
+    # a role may be deleted after its rows were planned
+    if after and after.role in registry.role_by_id:
+        return registry.role_by_id[after.role].name, after.group_names(registry)
     for role in registry.roles:
         if not (role.manages_people or role.is_owner):
             return role.name, [group.name for group in registry.groups[:2]]
     return "", []
-
-
-def _access_of(row: Row) -> tuple[str, list[str]]:
-    """The role and the groups in names: as planned, or as the cells say where nothing can be planned yet."""
-    registry = lookup.registry()
-    after = row.change.after
-    # a role may be deleted after its rows were planned
-    if after and after.role in registry.role_by_id:
-        return registry.role_by_id[after.role].name, after.group_names(registry)
-    return row.role, split_groups(row.groups)

@@ -23,16 +23,19 @@ PACE_HOLDS = timedelta(minutes=10)
 # Questions
 
 
-def circuit_status() -> tuple[MailCircuit | None, MailCircuit | None]:
-    """Why sending is held up, and how the mail server slows it down; None where it does not."""
+def notices() -> dict[str, MailCircuit | None]:
+    """`alarm`: why sending is held up; `slow`: how the mail server slows it down. None where it does not."""
     circuit = db.session.get(MailCircuit, 1)
     is_slow = _rate(circuit) < in_force.environment().mail_rate
-    return (circuit if circuit and circuit.paused_at else None), circuit if is_slow else None
+    return {
+        "alarm": circuit if circuit and circuit.paused_at else None,
+        "slow": circuit if is_slow else None,
+    }
 
 
 def alarm() -> MailCircuit | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
-    return circuit_status()[0]
+    return notices()["alarm"]
 
 
 def quota_left(circuit: MailCircuit | None) -> int:

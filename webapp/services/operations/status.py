@@ -44,7 +44,7 @@ class Health:
 
 def health() -> Health:
     """Two queries, and at most a third of a second for the queue."""
-    return Health(queue.ping(), heartbeats.alive(), *throttle.circuit_status())
+    return Health(queue.ping(), heartbeats.alive(), *throttle.notices().values())
 
 
 def monitor_status() -> dict[str, Any]:

@@ -49,7 +49,7 @@ def html(batch_id: int) -> Response:
     if row is None:
         raise NotFoundError("There is no row to show an example for.")
     return Response(
-        render.render_example(row, current_user(), **typed(batch)).html,
+        render.render_example(current_user(), row, **typed(batch)).html,
         headers={"Content-Security-Policy": FRAME_CSP},
     )
 
@@ -119,5 +119,5 @@ def context(batch: Batch) -> dict[str, Any]:
         "problems": {},
         "longest": LONGEST_MESSAGE,
         "example": row,
-        "email": render.render_example(row, current_user(), **shown) if row else None,
+        "email": render.render_example(current_user(), row, **shown) if row else None,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
-from webapp.core.errors import NotFoundError
 from webapp.core.security.permissions import Permission
 from webapp.http.web import FRAME_CSP, current_user, get_number, require
 from webapp.services.mail import outbox, render, throttle
@@ -17,14 +16,12 @@ bp = Blueprint("messages", __name__, url_prefix="/messages")
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
     listed = outbox.list_messages(current_user(), get_number(request.args, "before"))
-    alarm, slow = throttle.circuit_status()
     return render_template(
         "mail/index.html",
         listed=listed,
         more=len(listed) == outbox.PAGE,
         counts=outbox.count_by_state(current_user()),
-        alarm=alarm,
-        slow=slow,
+        **throttle.notices(),
     )
 
 
@@ -33,13 +30,11 @@ def index() -> str:
 def show(message_id: int) -> str:
     """One message: its text, its looks, its way so far."""
     message = outbox.get_message(message_id, current_user())
-    alarm, slow = throttle.circuit_status()
     return render_template(
         "mail/show.html",
         message=message,
         email=render.render(message),
-        alarm=alarm,
-        slow=slow,
+        **throttle.notices(),
     )
 
 
@@ -48,6 +43,4 @@ def show(message_id: int) -> str:
 def html(message_id: int) -> Response:
     """The e-mail's HTML as a document of its own, for the frame on its page."""
     email = render.render(outbox.get_message(message_id, current_user()))
-    if email is None:
-        raise NotFoundError("There is nothing left to show of this message.")
     return Response(email.html, headers={"Content-Security-Policy": FRAME_CSP})

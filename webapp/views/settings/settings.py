@@ -99,7 +99,7 @@ def test() -> BaseResponse | tuple[str, int]:
 def letter() -> Response:
     """The invitation's HTML as a document of its own, for the frame."""
     return Response(
-        render.render_general_example(current_user()).html,
+        render.render_example(current_user()).html,
         headers={"Content-Security-Policy": FRAME_CSP},
     )
 
@@ -134,7 +134,7 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
     now = change_settings.current_texts(asked.names)
     email = last = None
     if section == "email":
-        email = render.render_general_example(current_user())
+        email = render.render_example(current_user())
         last = trial_message.last_general_test(current_user())
     return render_template(
         "settings/section.html",
