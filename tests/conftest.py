@@ -314,5 +314,4 @@ def elsewhere(new_database: Callable[[], str], valkey_server: str) -> dict[str, 
 def _forget_queue(app: Flask) -> None:
     """The app's connections to the queue, and what it counted in memory."""
     app.extensions.pop("muster_queue", None)
-    app.extensions.pop("muster_queue_away_until", None)
     app.extensions.pop("muster_limits", None)

@@ -10,7 +10,7 @@ from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome, Row, User
-from webapp.services.mail import claim, finish_batch, outbox, render
+from webapp.services.mail import claim, outbox, render, results
 
 from tests.factories import make_batch, make_invitation, make_persona
 
@@ -74,7 +74,7 @@ def invitation_of(email: str) -> Invitation:
 
 def finish(_: None = None) -> None:
     """After the outcome of a message: its batch may be done, as the job sees a little later."""
-    finish_batch.finish_done()
+    results.finish_done()
 
 
 def pass_time(**time: float) -> None:

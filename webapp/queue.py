@@ -1,13 +1,11 @@
 """The queue: tells a worker that there is something to do. The database is the truth, so a job may be lost.
 
 Whatever is due is found again by the sweep of `webapp.jobs.maintenance`; hence nothing here raises, and
-nothing waits for a queue server that is away or frozen: the first call takes 0.3 s, and those of the next
-second no time at all.
+nothing waits longer than 0.3 s for a queue server that is away or frozen.
 """
 
 import logging
 import secrets
-import time
 
 import redis
 from flask import current_app
@@ -25,13 +23,11 @@ PROCESS = "webapp.jobs.batches.process"
 JOBS = {PROCESS: 1, SEND: 0}
 """Every job there is, and how many numbers it takes. Workers run nothing else."""
 TIMEOUT = 0.3  # seconds
-SILENCE = 1.0  # seconds in which nobody tries again after a failure
 
 JOB_TIMEOUT = 300  # seconds; a job gives way after 20, but a message in hand may wait for a server at each command
 
 _CLIENT = "muster_queue"
-_AWAY_UNTIL = "muster_queue_away_until"
-"""Names in `app.extensions`."""
+"""Its name in `app.extensions`."""
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +49,6 @@ def _enqueue_once(name: str, job: str, *args: int) -> bool:
     was killed and they only seem to run, for minutes. So a job that gives way can enqueue itself again, and one that finds
     much can ask another worker to help.
     """
-    if time.monotonic() < current_app.extensions.get(_AWAY_UNTIL, 0):
-        return False
     try:
         client = _client()
         if not _is_waiting(client, name):
@@ -68,7 +62,6 @@ def _enqueue_once(name: str, job: str, *args: int) -> bool:
             )
         return True
     except Exception as error:
-        current_app.extensions[_AWAY_UNTIL] = time.monotonic() + SILENCE
         log.warning("the queue did not take %s (%s); the sweep will", name, type(error).__name__)
         return False
 

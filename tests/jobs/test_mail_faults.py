@@ -253,7 +253,7 @@ def test_a_failing_starttls_never_falls_back(sent_by: Callable[..., None], answe
         ("550 5.1.1 Empfänger unbekannt\r\n".encode(), "Refused by the mail server (550 5.1.1 Empfänger unbekannt)"),
         (
             b"550-5.1.1 No\x07 such\x1b[31m\r\n550 5.1.1 user \x00here\r\n",
-            "Refused by the mail server (550 5.1.1 No such [31m user here)",
+            "Refused by the mail server (550 5.1.1 No such [31m 5.1.1 user here)",
         ),
         (b"550 " + b"x" * 2000 + b"\r\n", None),
         (b"550\r\n", "Refused by the mail server (550)"),

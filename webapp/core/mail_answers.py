@@ -21,13 +21,10 @@ _PACE = re.compile(
 
 
 def words_of(code: int, text: bytes | str) -> str:
-    """Put a reply on one line. The enhanced code, which smtplib leaves on every line, is kept once."""
+    """Put a reply on one line."""
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     said = "".join(c if c.isprintable() else " " for c in decoded)
-    first, *rest = said.split() or [""]
-    if re.fullmatch(r"\d\.\d{1,3}\.\d{1,3}", first):
-        rest = [word for word in rest if word != first]
-    words = " ".join([str(code), first, *rest]).strip()
+    words = " ".join([str(code), *said.split()])
     return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
 
 

@@ -13,7 +13,7 @@ from webapp.jobs import stopping
 from webapp.services.audit import chain
 from webapp.services.batches import execute
 from webapp.services.invitations import invitations
-from webapp.services.mail import claim, finish_batch, throttle
+from webapp.services.mail import claim, results, throttle
 from webapp.services.operations import heartbeats, retention
 
 BUDGET = 10.0
@@ -29,7 +29,7 @@ def tick(worker_name: str) -> None:
     for batch_id in execute.batches_with_work():
         if not queue.enqueue_batch(batch_id):
             _work_until(end, partial(execute.run_chunk, batch_id, batch_jobs.CHUNK))
-    finish_batch.finish_done()
+    results.finish_done()
     _work_until(end, invitations.send_reminders)
     is_due = claim.oldest_due() or throttle.alarm()
     if is_due and not queue.enqueue_send():

@@ -26,7 +26,7 @@ from webapp.mail.errors import (
 from webapp.mail.mime import MimeMessage
 from webapp.mail.transports import Transport
 from webapp.run import processes
-from webapp.services.mail import claim, finish_batch, results
+from webapp.services.mail import claim, results
 
 TURN = 20.0
 """Seconds after which the job gives way to others."""
@@ -53,7 +53,7 @@ def send(turn: float = TURN) -> None:
             claim.slow_down(worker, error.answer["words"])
         finally:
             claim.release(worker)
-            finish_batch.finish_done()
+            results.finish_done()
     if not _has_time(end_of_turn):
         queue.enqueue_send()
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from webapp.db import db, utcnow
 from webapp.models import InvitationState, Message, MessageState, Outcome, Row
-from webapp.services.mail import claim, delivery_status, finish_batch, outbox, results
+from webapp.services.mail import claim, delivery_status, outbox, results
 from webapp.services.mail.delivery_status import Delivery
 
 from tests.factories import make_invitation
@@ -133,7 +133,7 @@ class TestWhereItIsTold:
             batch = make_sending_batch(*(f"p{i}@northfield.example" for i in range(start, start + n)))
             for id in claim.claim(W, 50):
                 results.record_sent(id, W, {"code": "accepted", "words": "250 OK"})
-            finish_batch.finish_done()
+            results.finish_done()
             path = f"/batches/{batch.id}?show=invited"
             admin.get(path)
             queries.clear()

@@ -21,7 +21,7 @@ from webapp.services.batches import actions
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.links import invitation_links
-from webapp.services.mail import claim, finish_batch, outbox, results, throttle
+from webapp.services.mail import claim, outbox, results, throttle
 
 from tests.factories import make_batch, make_persona, token_of
 from tests.mail_fixtures import die, finish, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
@@ -491,20 +491,20 @@ def test_a_batch_with_a_row_left_is_not_finished(open_outcome: Outcome | None) -
     first, second = db.session.scalars(db.select(Row).order_by(Row.line)).all()
     first.outcome, second.outcome = Outcome.UPDATED, open_outcome
     db.session.commit()
-    finish_batch.finish_done()
+    results.finish_done()
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
     second.removed_at = utcnow()
     db.session.commit()
-    finish_batch.finish_done()
+    results.finish_done()
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED, "a removed row is nobody's work"
-    finish_batch.finish_done()
+    results.finish_done()
     assert len(events("batch.finished")) == 1
 
 
 @pytest.mark.parametrize("state", [BatchState.CANCELLED, BatchState.REVIEWING])
 def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
     batch = make_sending_batch(state=state)
-    finish_batch.finish_done()
+    results.finish_done()
     assert db.session.get_one(Batch, batch.id).state is state
 
 

@@ -8,7 +8,7 @@ from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Message, MessageState, Outcome, User
 from webapp.services.batches import single_invite
 from webapp.services.invitations import invitations
-from webapp.services.mail import claim, finish_batch, results
+from webapp.services.mail import claim, results
 
 from tests.at_once import at_once
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, token_of
@@ -25,7 +25,7 @@ def failed(admin) -> Batch:
     claim.claim(W)
     finish(results.record_failed(message_to(WRONG).id, W, {"code": "refused", "words": "550 5.1.1 No such user here"}))
     finish(results.record_sent(message_to("jonas@northfield.example").id, W, {"code": "accepted", "words": "250 OK"}))
-    finish_batch.finish_done()
+    results.finish_done()
     return batch
 
 

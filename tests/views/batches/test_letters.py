@@ -10,7 +10,7 @@ from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import outbox as jobs
 from webapp.models import AuditEvent, Batch, BatchState, Message, MessageKind, MessageState, Outcome, Role, RowEdit, UserState
-from webapp.services.batches import discard, execute
+from webapp.services.batches import confirmation, execute
 from webapp.services.mail import claim, results
 
 from tests.factories import PASSWORD, make_invitation, make_persona
@@ -265,7 +265,7 @@ class TestTest:
 
     def test_of_a_batch_that_was_discarded_is_a_general_one(self, admin, batch, sink):
         self.send(admin, batch)
-        discard.discard(batch.id, admin.user)
+        confirmation.discard(batch.id, admin.user)
         jobs.send()
         assert sink.recipients == [admin.user.email]
         message = message_to(admin.user.email)

@@ -1,18 +1,18 @@
-"""Confirms a batch under review: what is queued is what the person saw, or nothing is."""
+"""Confirms a batch under review, or discards it: what is queued is what the person saw, or nothing is."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from webapp import queue
 from webapp.core.errors import ConflictError, ForbiddenError, MusterError, PasswordRequiredError
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import become_administrators, plural
-from webapp.db import db, truncate_wal, utcnow
-from webapp.models import Batch, BatchKind, BatchState, RowEdit, User
+from webapp.db import begin_write, bulk_execute, db, truncate_wal, utcnow
+from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import discard, people_rows, replan, review, undo
+from webapp.services.batches import people_rows, replan, review, undo
 from webapp.services.batches.replan import FreshPlans
 
 NAMED = 3
@@ -42,7 +42,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     batch.state = BatchState.QUEUED
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()
-    discard.delete_file(batch)
+    delete_file(batch)
     events.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
     db.session.commit()
     truncate_wal()
@@ -111,3 +111,31 @@ def _describe_changed_plans(batch: Batch, plans: FreshPlans) -> str:
     if is_for_another and batch.directory_version == plans.directory_version:
         return f"Plans changed for your role: look again at {where}"
     return f"What would happen has changed in {where}, because people, groups or roles changed. Look again"
+
+
+def discard(batch_id: int, by: User) -> Batch:
+    """Discard a batch that was not confirmed, with its rows and its file. Raises NotUnderReviewError."""
+    begin_write()
+    batch = review.lock_batch(batch_id)
+    if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
+        raise review.NotUnderReviewError(batch)
+    discard_locked(batch, by)
+    db.session.commit()
+    truncate_wal()
+    return batch
+
+
+def discard_locked(batch: Batch, by: User) -> None:
+    """Discard a locked batch. Does not commit."""
+    batch.state = BatchState.DISCARDED
+    batch.counts = {}
+    bulk_execute(delete(Row).where(Row.batch_id == batch.id))
+    delete_file(batch)
+    events.record(by, AuditAction.BATCH_DISCARDED, batch)
+
+
+def delete_file(batch: Batch) -> None:
+    """Delete the uploaded file of a batch, and its lines as read: they hold columns that are not used. Does not commit."""
+    db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
+    batch.notices = []  # they quote other columns
+    bulk_execute(update(Row).where(Row.batch_id == batch.id).values(read_cells=[]))

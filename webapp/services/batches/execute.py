@@ -23,7 +23,7 @@ from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply, people_rows, planner, review
 from webapp.services.batches.apply import Obstacle
 from webapp.services.directory import lookup
-from webapp.services.mail import finish_batch, outbox
+from webapp.services.mail import outbox, results
 
 
 class BatchNotRunningError(ConflictError):
@@ -99,7 +99,7 @@ def run_chunk(batch_id: int, limit: int) -> bool:
     db.session.commit()
     if rows:
         current_app.logger.info("batch %d: %s worked off", batch_id, plural(len(rows), "row"))
-    finish_batch.finish_done()
+    results.finish_done()
     return len(rows) == limit
 
 

@@ -32,7 +32,7 @@ from webapp.models import (
     Phase,
     Row,
 )
-from webapp.services.mail import finish_batch, render, results, throttle
+from webapp.services.mail import render, results, throttle
 from webapp.services.settings import in_force
 from webapp.settings.settings import Settings
 
@@ -192,7 +192,7 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[tuple[int, MimeMessa
     db.session.rollback()
     for message_id, answer in failed.items():
         results.record_failed(message_id, worker, answer)
-    finish_batch.finish_done()
+    results.finish_done()
     return ready
 
 

@@ -33,7 +33,7 @@ from webapp.models import (
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
-from webapp.services.mail import finish_batch, render, results, throttle
+from webapp.services.mail import render, results, throttle
 from webapp.services.settings import in_force
 
 PAGE = 50
@@ -85,7 +85,7 @@ def retry_failed(batch: Batch, by: User) -> int:
         message.created_at = message.due_at = utcnow()
         message.result = {}
         _let_wait(row)
-    finish_batch.reopen(batch_id)
+    results.reopen(batch_id)
     batch = db.session.get_one(Batch, batch_id)
     events.record(by, AuditAction.MESSAGES_RETRIED, batch, messages=len(found))
     lookup.bump_version()
@@ -144,7 +144,7 @@ def reassign_row(row: Row, invitation_id: int, address: Address) -> None:
     _let_wait(row)
     row.email = address.display
     row.email_key = address.key
-    finish_batch.reopen(row.batch_id)
+    results.reopen(row.batch_id)
 
 
 def cancel_queued(batch: Batch, by: User) -> None:

@@ -29,6 +29,7 @@ from webapp.models import (
     User,
     UserState,
 )
+from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup
 from webapp.services.links import account_links, invitation_links
 from webapp.services.settings import in_force
@@ -178,12 +179,14 @@ def _write_example(
 
 
 def _access_in_names(row: Row | None) -> tuple[str, list[str]]:
-    """The role and the groups that a row gives; where nothing is planned, some that are common."""
+    """The role and the groups that a row gives, as planned or else as its cells say; without a row, some that are common."""
     registry = lookup.registry()
     after = row.change.after if row else None
     # a role may be deleted after its rows were planned
     if after and after.role in registry.role_by_id:
         return registry.role_by_id[after.role].name, after.group_names(registry)
+    if row:
+        return row.role, split_groups(row.groups)
     for role in registry.roles:
         if not (role.manages_people or role.is_owner):
             return role.name, [group.name for group in registry.groups[:2]]

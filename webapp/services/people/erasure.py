@@ -28,7 +28,7 @@ from webapp.models import (
 from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events as audit
 from webapp.services.audit.actions import AuditAction
-from webapp.services.batches import discard
+from webapp.services.batches import confirmation
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.settings import in_force
 
@@ -146,9 +146,9 @@ def _erase_from_open_batches(found: Traces, redactor: Redactor, by: User) -> Non
         batch.header = redactor(batch.header)
         batch.facts = redactor(batch.facts)
         if batch.state is BatchState.MAPPING:
-            discard.discard_locked(batch, by)
+            confirmation.discard_locked(batch, by)
             continue
-        discard.delete_file(batch)
+        confirmation.delete_file(batch)
         bulk_execute(delete(Row).where(Row.batch_id == batch.id, Row.id.in_(found.rows)))
         batch.version += 1  # its counts are made again with its plans, as the directory has moved
 

@@ -12,8 +12,7 @@ from webapp.http.questions import Question, ask
 from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import bulk_fix, corrections, options
-from webapp.services.batches import discard as discards
+from webapp.services.batches import bulk_fix, confirmation, corrections, options
 from webapp.services.batches import review as batches
 
 bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
@@ -58,7 +57,7 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
 def discard(batch_id: int) -> BaseResponse | Page:
     """The question before what was not confirmed is given up; a POST gives it up."""
     if request.method == "POST":
-        batch = discards.discard(batch_id, current_user())
+        batch = confirmation.discard(batch_id, current_user())
         said = f"“{batch.name}” was discarded. {batches.nothing_done(batch)}"
         return redirect_to("batches.index", say=said)
     batch = batches.get_batch(batch_id)
