@@ -10,8 +10,8 @@ from email.utils import parseaddr
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy import ColumnElement, Select, exists, func, insert, or_, select, update
+from sqlalchemy.orm import aliased, selectinload
 
 from webapp import queue
 from webapp.core.addresses import Address
@@ -100,10 +100,11 @@ def can_retry(batch: Batch, by: User) -> bool:
 
 
 def _failed(batch_id: int, by: User) -> Select[Message, Row]:
-    newest = (
-        select(func.max(Message.id))
-        .where(Message.kind == MessageKind.INVITATION)
-        .group_by(Message.invitation_id)
+    other = aliased(Message)
+    is_newer = exists().where(
+        other.invitation_id == Message.invitation_id,
+        other.kind == MessageKind.INVITATION,
+        other.id > Message.id,
     )
     return (
         select(Message, Row)
@@ -113,7 +114,7 @@ def _failed(batch_id: int, by: User) -> Select[Message, Row]:
             Row.batch_id == batch_id,
             Row.outcome == Outcome.FAILED,
             Message.state == MessageState.FAILED,
-            Message.id.in_(newest),
+            ~is_newer,
             Invitation.state == InvitationState.PENDING,
             lookup.is_to_grantable(by),
         )
