@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import waitress.server
 from flask import Flask
@@ -29,9 +29,6 @@ from webapp.core.security.peers import place_of
 from webapp.run import processes, program
 from webapp.run.program import NotStartedError
 from webapp.settings.settings import Settings
-
-if TYPE_CHECKING:
-    from webapp.http.metrics import Latency
 
 CONNECTIONS = 1000
 """At once; the next ones wait in the kernel's queue."""
@@ -119,10 +116,6 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
         else:
             super().add_task(task)
 
-    def waiting(self) -> int:
-        """How many requests have no thread yet."""
-        return len(self.queue) + len(self.slow.queue)
-
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
         self.slow.set_thread_count(0)
         self.monitors.set_thread_count(0)
@@ -157,8 +150,6 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
     waitress.server.TcpWSGIServer = Server  # `create_server` makes it by this name
     Server.is_behind_proxy = settings.trusted_proxies > 0
     threads = Threads(settings.threads, settings.prefix)
-    latency: Latency = app.extensions["muster_latency"]
-    latency.watch(threads.waiting)
     try:
         return create_server(
             app,

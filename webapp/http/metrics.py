@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from prometheus_client import (
     CollectorRegistry,
-    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -33,15 +32,6 @@ class Latency:
             buckets=REQUEST_SECONDS,
             registry=self.registry,
         )
-        self._waiting = Gauge(
-            "muster_requests_waiting",
-            "Requests to this web process that wait for a thread.",
-            registry=self.registry,
-        )
-
-    def watch(self, waiting: Callable[[], int]) -> None:
-        """From now on show how many requests wait for a thread."""
-        self._waiting.set_function(waiting)
 
     def observe(self, endpoint: str, status: int, seconds: float) -> None:
         self._seconds.labels(endpoint, f"{status // 100}xx").observe(seconds)

@@ -162,9 +162,9 @@ class TestChart:
             invitation.closed_at = now - timedelta(days=age) if state != "pending" else None
         db.session.commit()
         weeks = dashboard.weeks()
-        assert (len(weeks), sum(week.invited for week in weeks), sum(week.accepted for week in weeks)) == (12, 3, 1)
-        assert all(week.begins.weekday() == 0 for week in weeks)
-        assert weeks[-1].invited == 1
+        assert (len(weeks), sum(week["invited"] for week in weeks), sum(week["accepted"] for week in weeks)) == (12, 3, 1)
+        assert all(week["begins"].weekday() == 0 for week in weeks)
+        assert weeks[-1]["invited"] == 1
         page = owner.get("/").page
         assert page.all("svg", role="img")
         assert "3 people invited and 1 invitation accepted in the last 12 weeks." in page.text

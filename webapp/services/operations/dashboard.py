@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -26,15 +25,6 @@ WEEKS = 12
 CONCERNS = (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING)
 
 
-@dataclass(frozen=True, slots=True)
-class Week:
-    """One week of the chart, from its Monday."""
-
-    begins: date
-    invited: int
-    accepted: int
-
-
 def attention(by: User) -> dict[str, Any]:
     """What this person may know of, and do something about; six queries, however many people.
 
@@ -54,8 +44,11 @@ def attention(by: User) -> dict[str, Any]:
     return found
 
 
-def weeks() -> list[Week]:
-    """Invitations of the last weeks in the organisation's time zone; [] while no one was invited. Two queries."""
+def weeks() -> list[dict[str, Any]]:
+    """Invitations of the last weeks in the organisation's time zone; [] while no one was invited. Two queries.
+
+    Of each week the day it begins, and how many were invited and have accepted.
+    """
     now = utcnow()
     zone = in_force.settings().time_zone
     edges = [monday(now, zone, ahead) for ahead in range(1 - WEEKS, 2)]
@@ -67,10 +60,10 @@ def weeks() -> list[Week]:
     )
     if not any((*invited, *accepted)):
         return []
-    return [
-        Week(edge.date(), *counts)
-        for edge, *counts in zip(edges[:-1], invited, accepted, strict=True)
-    ]
+    found = []
+    for edge, n, m in zip(edges[:-1], invited, accepted, strict=True):
+        found.append({"begins": edge.date(), "invited": n, "accepted": m})
+    return found
 
 
 def _count_between(
