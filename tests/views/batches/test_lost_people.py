@@ -243,37 +243,6 @@ class TestColumnsOfTicks:
         assert stage(admin, "Email,Role,Library\nana@x.org,Analyst,\nben@x.org,Analyst,0\n").state is BatchState.REVIEWING
 
 
-class TestTextInAnEncodingThatIsNotRead:
-    @pytest.mark.parametrize(
-        ("encoding", "words"),
-        [
-            ("gb18030", ["张伟", "图书馆", "刘洋"]),
-            ("euc-kr", ["김철수", "도서관"]),
-            ("big5", ["王小明", "圖書館", "老師"]),
-            ("cp1251", ["Планшеты", "Иванов"]),
-        ],
-    )
-    def test_is_called_odd_or_refused(self, admin, encoding, words):
-        for word in words:
-            data = f"Email,Role,Notes\nana@x.org,Analyst,{word}\n".encode(encoding)
-            answer = admin.post("/batches", {"file": (io.BytesIO(data), "a.csv")}, None, content_type="multipart/form-data")
-            if answer.status == 422:
-                assert "The text in this file cannot be read." in answer.page.text
-            else:
-                assert "with odd letters" in admin.get(answer.location).page.text, word
-
-    @pytest.mark.parametrize(
-        "word",
-        ["Büro Zürich", "CAFÉ", "Þór Sigurðsson, Jóhann", "Straße", "Løvås Ångström", "Sœur", "Šárka", "5 €", "Niño – Muñoz"],
-    )
-    def test_western_text_is_not(self, admin, word):
-        page = admin.get(
-            f"/batches/{stage(admin, f'Email,Role,Notes{chr(10)}ana@x.org,Analyst,{word}'.encode('cp1252')).id}"
-        ).page
-        assert "Windows-1252" in page.text
-        assert "odd" not in page.text
-
-
 class TestPeopleWhoAreSuspendedOrGone:
     FILE = "Email,Role,Status\nana@x.org,Analyst,Active\nben@x.org,Analyst,Suspended\ncy@x.org,Remote,deleted\n"
 

@@ -12,11 +12,6 @@ _MARKUP = re.compile(
     r"""\s*(?:<(?:!|\?|(?:html|head|body|table|meta|style|svg|div)\b|[\w:]+>\s*<)|\{\\rtf|\{\s*"|\[\s*[{\["]|MIME-Version:|BEGIN:V)""",
     re.IGNORECASE,
 )
-_BEYOND_ASCII = r"€‚ƒ„…†‡ˆ‰‹•˜›¢£¤¥¦§¨©¬®¯°±²³´µ¶·¸¹¼½¾×÷"
-_ODD_LETTERS = re.compile(
-    rf"[À-ÿ]{{4}}|[À-ÿ][{_BEYOND_ASCII}]|[{_BEYOND_ASCII}][a-zà-ÿ]|[–—][{_BEYOND_ASCII}]"
-)
-"""What hardly any Western text has, but text in another encoding that is taken for Windows-1252."""
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -43,10 +38,9 @@ def _decode(data: bytes) -> tuple[str, str]:
         try:
             return data.decode("utf-8"), "UTF-8"
         except UnicodeDecodeError:
-            text = data.decode("cp1252")
+            return data.decode("cp1252"), "Windows-1252"
     except UnicodeDecodeError:
         raise _cannot_be_read() from None
-    return text, "Windows-1252 with odd letters" if _ODD_LETTERS.search(text) else "Windows-1252"
 
 
 def _cannot_be_read() -> UnreadableFileError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from webapp.core.files.columns import Places, name_of
@@ -39,11 +39,12 @@ def find_notices(
     """What a person should know of a file, and the hints of its rows by their numbers. The last hint of a row counts."""
     numbers = [person.line for person in people]
     email = places.of(Field.EMAIL)[0]
-    texts = {line.number for line in table.lines if _is_text(line, email)}
-    examples = [person.email[:_LONGEST] for person in people if person.line in texts]
+    texts = [line.number for line in table.lines if _is_text(line, email)]
+    wordy = set(texts)
+    examples = [person.email[:_LONGEST] for person in people if person.line in wordy]
     ignored = find_ignored(table, places)
     gone, gone_columns, gone_words = find_people_gone(table, ignored)
-    found: list[tuple[Hint, Collection[int], Sequence[str], Sequence[str]]] = [
+    found = [
         (Hint.HIDDEN, table.sheet.hidden, (), ()),
         (Hint.MERGED, table.sheet.merged, (), ()),
         (Hint.TEXT, texts, (), examples[:_EXAMPLES]),

@@ -130,11 +130,10 @@ def apply(
         proposal.log()
     else:
         _log(batch, by, changes)
-    version = batch.version
     commit_and_keep()
     return replace(
         result,
-        version=version,
+        version=batch.version,
         changes=changes,
         others=others,
         had_problems=had_problems or _have_problems(in_order),

@@ -112,10 +112,10 @@ def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
         for word in split_groups(person.groups):
             if fold(word) in registry.group_aliases:
                 rows[word, registry.group_name(word)] += 1
-    facts: list[CodedText] = []
-    for (word, meaning), n in rows.most_common(NAMED_ALIASES):
-        facts.append({"code": "word", "word": word, "meaning": meaning, "n": n})
-    return facts
+    return [
+        {"code": "word", "word": word, "meaning": meaning, "n": n}
+        for (word, meaning), n in rows.most_common(NAMED_ALIASES)
+    ]
 
 
 # Stage

@@ -109,8 +109,7 @@ def describe_cell(result: Result) -> str:
 def remove(batch_id: int, row_id: int) -> str | BaseResponse:
     """Take the row out of the batch; it can be put back."""
     result = cell_edit.remove(batch_id, row_id, current_user())
-    row = result.rows[0]
-    said = f"Row {row.line} removed"
+    said = f"Row {result.rows[0].line} removed"
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=f"{said}.")
     undo = undo_address(result.batch, result.version)
@@ -327,9 +326,7 @@ def add(batch_id: int) -> str | BaseResponse:
         return render_template(
             "batches/edits/_redrawn.html", said=None, undo=None, focus=added.id, **context
         )
-    return redirect_to(
-        "batches.show", batch_id=batch_id, **bulk_edit.address(result.batch, added.line)
-    )
+    return line(batch_id, added.line)
 
 
 @bp.get("/lines/<int:line>")
