@@ -83,7 +83,7 @@ def test_of_two_who_set_the_same_at_once_the_second_changes_nothing(admin, meanw
     batch, by = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")]), admin.id
     batch_id, version = batch.id, batch.version
     meanwhile(lambda: options.change(batch_id, db.session.get(User, by), mode=Mode.ADD))
-    assert options.change(batch_id, admin, mode=Mode.ADD).version == version + 1
+    assert options.change(batch_id, admin, mode=Mode.ADD).batch.version == version + 1
     assert stored_plans(batch_id) == {2: Plan.INVITE}
 
 

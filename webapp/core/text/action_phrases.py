@@ -25,7 +25,7 @@ class Words:
 REVERT = Words("Restore", "Reverted", "Kept", "Back already")
 """Of a revert; a row whose invitation it revokes says so itself."""
 
-_WORDS = {
+WORDS = {
     Do.SET_ROLE: Words("Role change", "Role changed"),
     Do.SET_GROUPS: Words("Group change", "Groups changed"),
     Do.ADD_GROUPS: Words("Group change", "Groups changed"),
@@ -35,11 +35,6 @@ _WORDS = {
     Do.RESEND: Words("Resend", "Sent again"),
     Do.REVOKE: Words("Revoke", "Revoked"),
 }
-
-
-def words_of(action: Action) -> Words:
-    """Of an action."""
-    return _WORDS[action.do]
 
 
 _DONE = {

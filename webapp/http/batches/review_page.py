@@ -96,7 +96,7 @@ def kind_context(batch: Batch) -> dict[str, Any]:
         words, does = action_phrases.REVERT, action_phrases.name_revert(batch.counts)
     else:
         assert batch.doing is not None
-        words = action_phrases.words_of(batch.doing)
+        words = action_phrases.WORDS[batch.doing.do]
         does = batch_phrases.describe_title({**batch.title, "n": batch.to_send})
         if batch.doing.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING:
             made = invitations.count_made_by_people_of(batch, current_user())

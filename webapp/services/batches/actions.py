@@ -20,7 +20,7 @@ from webapp.core.plan.planner import Plan, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.text import action_phrases, batch_phrases, row_phrases
 from webapp.db import begin_write, db
-from webapp.models import Batch, BatchKind, Invitation, User
+from webapp.models import Batch, BatchKind, User
 from webapp.services.batches import apply, staging
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
@@ -69,12 +69,7 @@ def do_now(
     for issue in change.issues:
         error = _ERRORS.get(issue.code, RuleViolationError)
         raise error(row_phrases.describe(issue.as_dict()))
-    subject: User | Invitation = (
-        db.session.get_one(User, person_id)
-        if kind == "user"
-        else db.session.get_one(Invitation, person_id)
-    )
-    who = subject.name if isinstance(subject, User) else subject.email
+    who: str = db.session.get_one(people_list.KINDS[kind], person_id).title
     if change.plan is Plan.UNCHANGED:
         db.session.rollback()
         return f"Nothing to change for {who}."

@@ -27,6 +27,7 @@ from webapp.models import (
 )
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
+from webapp.services.directory import people_list
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 
@@ -82,11 +83,7 @@ def apply(
     assert change.after
     assert change.subject
     kind, subject_id = change.subject
-    person: User | Invitation = (
-        db.session.get_one(User, subject_id)
-        if kind == "user"
-        else db.session.get_one(Invitation, subject_id)
-    )
+    person: User | Invitation = db.session.get_one(people_list.KINDS[kind], subject_id)
     if change.after != change.before:
         give(person, change.after)
         is_user = isinstance(person, User)

@@ -7,18 +7,14 @@ from webapp.services.batches import changes
 from webapp.services.batches.changes import Change, Proposal
 
 
-def change(batch_id: int, by: User, **wanted: object) -> Batch:
+@changes.command
+def change(batch: Batch, _by: User, /, **wanted: object) -> Proposal:
     """Set options of a batch (mode, change_roles, skip_errors, valid_days, message) as one step.
 
     Plans that depend on them are made again.
     """
-
-    def propose(batch: Batch) -> Proposal:
-        return Proposal(
-            [
-                Change(None, name, changes.current(batch, None, name), str(value))
-                for name, value in wanted.items()
-            ]
-        )
-
-    return changes.apply(batch_id, by, propose).batch
+    edits = []
+    for name, value in wanted.items():
+        before = changes.current(batch, None, name)
+        edits.append(Change(None, name, before, str(value)))
+    return Proposal(edits)

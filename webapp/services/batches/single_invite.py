@@ -97,9 +97,13 @@ def _finish(
     row: Row | None = None,
 ) -> Invitation:
     """Add the invitation and its message, commit, and wake a worker."""
-    people = [(address, access, row.id if row else None)]
+    row_id = row.id if row else None
     [invitation_id] = apply.invite(
-        people, by, lookup.registry(by), valid_days=days, batch_id=batch_id
+        [(address, access, row_id)],
+        by,
+        lookup.registry(by),
+        valid_days=days,
+        batch_id=batch_id,
     )
     if row:
         row.invitation_id = invitation_id

@@ -10,11 +10,12 @@ from sqlalchemy import insert, select
 from webapp.core.errors import ConflictError
 from webapp.core.plan.planner import Plan, Ref
 from webapp.db import begin_write, db, in_json
-from webapp.models import Batch, BatchKind, BatchState, Invitation, Row, User
+from webapp.models import Batch, BatchKind, BatchState, Row, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
 from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import replan, report, review
+from webapp.services.directory import people_list
 from webapp.services.settings import in_force
 
 NewRow = dict[str, Any]
@@ -55,8 +56,7 @@ def find_people(refs: Iterable[Ref]) -> dict[Ref, NewRow]:
     """A row without its number for each of these people who exists; two queries."""
     wanted = set(refs)
     found: dict[Ref, NewRow] = {}
-    models: dict[str, type[User] | type[Invitation]] = {"user": User, "invitation": Invitation}
-    for kind, model in models.items():
+    for kind, model in people_list.KINDS.items():
         ids = [ref_id for of_kind, ref_id in wanted if of_kind == kind]
         query = select(model.id, model.email_key, model.email).where(in_json(model.id, ids))
         for person_id, key, email in db.session.execute(query):

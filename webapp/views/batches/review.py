@@ -22,7 +22,8 @@ bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
 @require(Permission.INVITATIONS_MAKE)
 def update(batch_id: int) -> str | BaseResponse:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
-    batch = options.change(batch_id, current_user(), **OptionsSchema().load(request.form))
+    wanted = OptionsSchema().load(request.form)
+    batch = options.change(batch_id, current_user(), **wanted).batch
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("batches/_changed.html", **review_context(batch))
