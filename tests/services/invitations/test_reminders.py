@@ -9,7 +9,7 @@ from webapp.db import db, utcnow
 from webapp.jobs import maintenance
 from webapp.models import AuditEvent, InvitationState, Message, MessageKind, MessageState
 from webapp.services.invitations import invitations
-from webapp.services.mail import claim, delivery_status, outbox, results
+from webapp.services.mail import claim, outbox, results
 
 from tests.at_once import at_once
 from tests.factories import make_invitation, token_of
@@ -130,7 +130,7 @@ class TestTheEmail:
         event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.reminded")).one()
         assert (event.subject, event.actor_id) == (INES, None)
         id = invitation_of(INES).id
-        assert delivery_status.find_deliveries([id])[id].is_reminder
+        assert outbox.find_deliveries([id])[id].is_reminder
         assert "Reminder queued" in admin.get("/users").page.text
         assert "Reminded Today at" in admin.get(f"/invitations/{id}/details").page.text.replace("Yesterday", "Today")
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from webapp.db import db, utcnow
 from webapp.models import InvitationState, Message, MessageState, Outcome, Row
-from webapp.services.mail import claim, delivery_status, outbox, results
-from webapp.services.mail.delivery_status import Delivery
+from webapp.services.mail import claim, outbox, results
+from webapp.services.mail.outbox import Delivery
 
 from tests.factories import make_invitation
 from tests.mail_fixtures import finish, make_message, make_sending_batch, message_to, pass_time
@@ -20,7 +20,7 @@ W = "worker"
 def delivery_of(message: Message) -> Delivery:
     db.session.rollback()
     assert message.invitation_id
-    return delivery_status.find_deliveries([message.invitation_id])[message.invitation_id]
+    return outbox.find_deliveries([message.invitation_id])[message.invitation_id]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def claimed(message) -> Message:
 class TestTheTruth:
     def test_nothing_was_sent(self, app):
         never, copied = make_invitation(expires_in=None), make_invitation("jonas@northfield.example")
-        found = delivery_status.find_deliveries([never.id, copied.id])
+        found = outbox.find_deliveries([never.id, copied.id])
         assert found[never.id].stage == "not_sent"
         assert found[copied.id].stage == "link"
 
@@ -90,14 +90,14 @@ class TestTheTruth:
     @pytest.mark.parametrize("state", [InvitationState.ACCEPTED, InvitationState.REVOKED])
     def test_closed_since_when(self, app, state):
         invitation = make_invitation(state=state)
-        found = delivery_status.find_deliveries([invitation.id])[invitation.id]
+        found = outbox.find_deliveries([invitation.id])[invitation.id]
         assert found.stage == state.value
         assert found.at == invitation.closed_at
         assert found.invitation.status == state.value
 
     def test_the_newest_email_counts(self, claimed):
         results.record_failed(claimed.id, W, {"code": "refused", "words": "550 No"})
-        invitation = db.session.get(delivery_status.Invitation, claimed.invitation_id)
+        invitation = db.session.get(outbox.Invitation, claimed.invitation_id)
         outbox.add_message(claimed.kind, INES, invitation_id=invitation.id, priority=2)
         db.session.commit()
         assert delivery_of(claimed).stage == "queued"
@@ -106,7 +106,7 @@ class TestTheTruth:
         ids = [make_message(f"p{n}@northfield.example").invitation_id for n in range(30)]
         db.session.rollback()
         queries.clear()
-        found = delivery_status.find_deliveries(ids)
+        found = outbox.find_deliveries(ids)
         assert len(queries) == 2, queries
         assert {each.stage for each in found.values()} == {"queued"}
 

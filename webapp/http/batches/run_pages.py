@@ -14,7 +14,7 @@ from webapp.http.batches.review_page import kind_context
 from webapp.http.web import current_user
 from webapp.models import Batch, BatchState, Outcome
 from webapp.services.batches import report, reverts
-from webapp.services.mail import delivery_status, outbox, throttle
+from webapp.services.mail import outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.people import link_sheets
 from webapp.services.settings import in_force
@@ -72,7 +72,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "rows_by": rows_by,
         "can_retry": bool(tally[Outcome.FAILED]) and is_retrier and outbox.can_retry(batch, by),
         "linkable": link_sheets.count_links(batch.id, by)["ready"] if is_linkable else 0,
-        "deliveries": delivery_status.find_deliveries(sent),
+        "deliveries": outbox.find_deliveries(sent),
         "changed": report.changed_since(batch),
         "unsent": len(report.unsent(batch)),
         "until": report.valid_until(batch),

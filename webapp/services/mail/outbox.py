@@ -6,12 +6,14 @@ The worker's half: `claim` (claims and renders), `results` (what became of a mes
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Select, exists, func, insert, or_, select, update
-from sqlalchemy.orm import aliased, selectinload
+from sqlalchemy.orm import aliased, lazyload, selectinload
 
 from webapp import queue
 from webapp.core.addresses import Address
@@ -23,6 +25,7 @@ from webapp.models import (
     Batch,
     Invitation,
     InvitationState,
+    MailCircuit,
     Message,
     MessageKind,
     MessageState,
@@ -37,6 +40,8 @@ from webapp.services.mail import render, results, throttle
 from webapp.services.settings import in_force
 
 PAGE = 50
+KINDS = (MessageKind.INVITATION, MessageKind.REMINDER)
+"""The e-mails that carry an invitation's link."""
 
 
 # Queued, as part of a command
@@ -235,3 +240,65 @@ def _seen_by(viewer: User, *columns: Any) -> Select[Any]:
             or_(Message.invitation_id.is_(None), lookup.is_to_grantable(viewer)),
         )
     )
+
+
+# What became of an invitation’s e-mail
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """at: since when it is so. answer: the mail server's words, or our own reason. next_try: when it is due (again)."""
+
+    invitation: Invitation
+    stage: str
+    """The state of a closed invitation, else of its newest message, or "not_sent", "link" (handed over without an
+    e-mail), "put_off", "held_up" (with all sending)."""
+    at: datetime
+    answer: str = ""
+    next_try: datetime | None = None
+    is_reminder: bool = False
+    """The newest e-mail is the reminder."""
+
+
+def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
+    """The delivery status of these invitations, by id, from the newest e-mail of each; a fixed number of queries."""
+    newest = (
+        select(func.max(Message.id))
+        .where(Message.invitation_id == Invitation.id, Message.kind.in_(KINDS))
+        .correlate(Invitation)
+        .scalar_subquery()
+    )
+    query = (
+        select(Invitation, Message)
+        .outerjoin(Message, Message.id == newest)
+        .where(in_json(Invitation.id, ids))
+        .options(lazyload(Invitation.groups))
+    )
+    alarm = throttle.alarm()
+    return {
+        invitation.id: _describe(invitation, message, alarm)
+        for invitation, message in db.session.execute(query)
+    }
+
+
+def _describe(
+    invitation: Invitation,
+    message: Message | None,
+    alarm: MailCircuit | None,
+) -> Delivery:
+    if invitation.state is not InvitationState.PENDING:
+        closed_at = invitation.closed_at or invitation.created_at
+        return Delivery(invitation, invitation.state.value, closed_at)
+    if message is None:
+        stage = "link" if invitation.expires_at else "not_sent"
+        return Delivery(invitation, stage, invitation.created_at)
+    is_reminder = message.kind is MessageKind.REMINDER
+    if alarm and message.state is MessageState.QUEUED:
+        since, why = message.created_at, alarm.cause_text
+        return Delivery(invitation, "held_up", since, why, alarm.retry_at, is_reminder)
+    stage, next_try = message.state.value, None
+    if message.state is MessageState.QUEUED:
+        next_try = message.due_at
+        stage = "put_off" if message.attempts else stage
+    at = message.handed_at or message.tried_at or message.created_at
+    return Delivery(invitation, stage, at, message.result_text, next_try, is_reminder)

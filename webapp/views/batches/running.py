@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.run_pages import progress_context
 from webapp.http.questions import Question, ask
-from webapp.http.web import current_user, is_fragment, redirect_to, require
+from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, User
 from webapp.services.batches import execute
 from webapp.services.batches import review as batches
@@ -35,9 +35,12 @@ def resume(batch_id: int) -> BaseResponse:
 
 
 @bp.get("/cancellation")
+@bp.post("/cancellation")
 @require(Permission.INVITATIONS_MAKE)
-def cancellation(batch_id: int) -> BaseResponse | tuple[str, int]:
-    """The question before the rest is cancelled."""
+def cancel(batch_id: int) -> BaseResponse | Page:
+    """The question before the rest is cancelled; a POST stops it for good: unclaimed rows are skipped."""
+    if request.method == "POST":
+        return switched(execute.cancel, batch_id, "Cancelled. What had not gone yet was skipped.")
     batch = batches.get_batch(batch_id)
     if batch.state not in batches.AT_WORK:
         return redirect_to("batches.show", batch_id=batch_id)
@@ -53,13 +56,6 @@ def cancellation(batch_id: int) -> BaseResponse | tuple[str, int]:
             trail=[("Uploads", "batches.index")],
         )
     )
-
-
-@bp.post("/cancellation")
-@require(Permission.INVITATIONS_MAKE)
-def cancel(batch_id: int) -> BaseResponse:
-    """Stop for good: unclaimed rows are skipped."""
-    return switched(execute.cancel, batch_id, "Cancelled. What had not gone yet was skipped.")
 
 
 def switched(command: Callable[[int, User], object], batch_id: int, said: str) -> BaseResponse:

@@ -16,7 +16,7 @@ from webapp.http.invite_dialog import dialog_context
 from webapp.http.person_menu import menu_context
 from webapp.http.web import Page, current_user, get_number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
-from webapp.services.mail import delivery_status
+from webapp.services.mail import outbox
 
 bp = Blueprint("people_list", __name__, url_prefix="/users")
 
@@ -45,7 +45,7 @@ def index() -> Page:
         "people/list/_found.html",
         wanted=wanted,
         listing=listing,
-        deliveries=delivery_status.find_deliveries(invited),
+        deliveries=outbox.find_deliveries(invited),
         counts=people_list.count_allowed_actions(listing, wanted, me, registry),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         at=address,

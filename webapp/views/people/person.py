@@ -28,7 +28,7 @@ from webapp.schemas.actions import ActionSchema
 from webapp.services.accounts import sessions
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
-from webapp.services.mail import delivery_status
+from webapp.services.mail import outbox
 from webapp.services.people import erasure
 from webapp.services.people import person as people
 
@@ -50,7 +50,7 @@ def show(**ids: int) -> str:
         "people/person/show.html",
         person=person,
         origin=people.find_origin(person, own),
-        deliveries=delivery_status.find_deliveries(each.id for each in own),
+        deliveries=outbox.find_deliveries(each.id for each in own),
         messages=people.list_messages(own),
         events=events,
         following=following,
