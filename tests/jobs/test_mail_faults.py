@@ -137,6 +137,21 @@ def test_a_used_connection_that_ends_is_opened_again_and_costs_no_try(sent_by: C
     assert {message_to(email).state for email in (INES, JONAS)} == {MessageState.SENT}
 
 
+def test_while_messages_break_off_it_is_one_alarm(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(times=2, RCPT=CUT) as server:
+        sent_by(server)
+        first = throttle.alarm()
+        assert first
+        assert first.paused_at
+        began = first.paused_at
+        pass_time(seconds=31)
+        sent_by(server)
+    second = throttle.alarm()
+    assert second
+    assert second.paused_at == began - timedelta(seconds=31), "since the beginning"
+
+
 def test_a_message_that_breaks_off_for_a_day_fails(sent_by: Callable[..., None]) -> None:
     make_sending_batch(INES)
     pass_time(hours=24)

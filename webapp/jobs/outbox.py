@@ -133,7 +133,7 @@ class _Run:
                 self._defer_collected()
                 claim.release(worker, surely_unsent=True)
                 return False
-            results.defer(message_id, worker, error.answer)
+            results.defer(message_id, worker, error.answer, by_server=False)
             raise MailServerUnavailableError(**error.answer) from error
         except UncertainDeliveryError as error:
             results.record_uncertain(message_id, worker, error.answer)

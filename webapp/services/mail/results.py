@@ -113,8 +113,11 @@ def record_failed(message_id: int, worker: str, result: CodedText) -> None:
         _end(message)
 
 
-def defer(message_id: int, worker: str, result: CodedText) -> None:
-    """The server puts the message off: it is due again after 1, 5, 15, then every 60 minutes, and fails after a day."""
+def defer(message_id: int, worker: str, result: CodedText, *, by_server: bool = True) -> None:
+    """Put the message off: it is due again after 1, 5, 15, then every 60 minutes, and fails after a day.
+
+    by_server: the mail server said so, which also shows that it is there.
+    """
     message = _begin(message_id, worker)
     if message is None:
         return
@@ -129,7 +132,7 @@ def defer(message_id: int, worker: str, result: CodedText) -> None:
         clock = due_at.astimezone(in_force.settings().time_zone)
         reason = {"code": "due_again", "clock": f"{clock:%H:%M}", "answer": result}
         _settle_row(message.row_id, message.kind, Outcome.WAITING, reason)
-    _end(message)
+    _end(message, by_server=by_server)
 
 
 def record_uncertain(message_id: int, worker: str, result: CodedText) -> None:
@@ -144,7 +147,7 @@ def record_uncertain(message_id: int, worker: str, result: CodedText) -> None:
         message.due_at = utcnow()
         message.result = dict(result)
         message.maybe_sent = True
-    _end(message)
+    _end(message, by_server=False)
 
 
 def cancel(message: Message, result: CodedText) -> None:
@@ -199,10 +202,11 @@ def _clear_claim(message: Message) -> None:
     message.phase = message.claimed_by = message.lease_until = None
 
 
-def _end(message: Message) -> None:
-    """End the command: give up the claim and commit. The server has answered, so nothing is held up."""
+def _end(message: Message, *, by_server: bool = True) -> None:
+    """End the command: give up the claim and commit. Where the server has answered, nothing is held up."""
     _clear_claim(message)
-    throttle.reset()
+    if by_server:
+        throttle.reset()
     db.session.commit()
 
 
