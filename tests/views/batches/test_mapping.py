@@ -562,6 +562,7 @@ class TestPasting:
         page = self.paste(admin, "Email\tRole\n", 422).page
         assert "There is no email in what was pasted." in page.text
         assert "Email Role" in page.text
+        assert "None" not in page.text, "no file was sent"
         assert [a for a in page.all("details", id="paste") if "open" in a]
 
     def test_nothing_pasted_says_so(self, admin):
