@@ -578,8 +578,9 @@ class TestPasting:
         text = "Email\tRole\n" + "".join(f"u{i}@x.org\tAnalyst\n" for i in range(3))
         page = self.paste(admin, text, 422).page
         assert page.all("button", id="split", form="paste-form")
-        self.paste(admin, text, split="yes")
+        to = self.paste(admin, text, split="yes").location
         assert newest_batch().name == "Pasted table, part 2 of 2"
+        assert "Each part is checked, reviewed and sent on its own." in admin.get(to).page.text
 
 
 class TestReplacingTheFile:
