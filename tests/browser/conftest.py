@@ -331,6 +331,7 @@ def fits(page: Page, width: int, height: int = 900) -> None:
     """Nothing stands out of the page at this width."""
     page.set_viewport_size({"width": width, "height": height})
     until(page, "width => innerWidth === width", width)
+    page.wait_for_load_state()
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= width, f"{page.url} is {wide} px wide at {width}"
 

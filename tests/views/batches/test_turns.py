@@ -73,7 +73,7 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
     with ExitStack() as stack:
         answers = [stack.enter_context(waiting(server, person)) for person in people]
         wait_for(lambda: len(turns._uploading) == 2, "two are read")
-        wait_for(lambda: server.server.task_dispatcher.waiting() == 4, "the others wait")
+        wait_for(lambda: len(server.server.task_dispatcher.slow.queue) == 4, "the others wait")
         for page in ("/batches", "/users", "/groups", "/batches/template.csv"):
             assert server.ask(page, owner)[0] == 200
         db.session.rollback()

@@ -140,7 +140,7 @@ class TestTheLinkOfSomebodyWhoWillManageUsers:
         assert token_of(invited) not in asked.text
         assert asked.page.values("next") == ["/users"]
         wrong = admin.post(path, {"password": "wrong wrong wrong"}, status=422)
-        assert "This is not your password. The link was not shown." in wrong.page.text
+        assert "This is not your password. Nothing was changed." in wrong.page.text
         assert "Type your password" in admin.post(path, {"password": ""}, status=422).page.text
         assert db.session.get_one(Invitation, invited.id).expires_at is None, "nothing was handed over"
         assert token_of(invited) in admin.post(path, {"password": PASSWORD}, status=200).text

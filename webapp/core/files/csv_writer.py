@@ -19,11 +19,14 @@ def template(
 ) -> Iterator[bytes]:
     """The file to fill in, with this portal's own roles (those that may be granted) and groups.
 
-    The role named last is taken to be the least: the examples have it.
+    The roles named last are taken to be the least: the examples have these.
     """
     least = roles[-1] if roles else ""
-    first_groups = ", ".join(groups[:2])
-    rows = [(email, least, first_groups) for email in EXAMPLES]
+    next_role = roles[-2] if len(roles) > 1 else least
+    rows = [
+        (EXAMPLES[0], least, ", ".join(groups[:2])),
+        (EXAMPLES[1], next_role, ", ".join(groups[:1])),
+    ]
     return write_lines([field.heading for field in Field], rows)
 
 

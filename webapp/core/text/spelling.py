@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from rapidfuzz.distance import OSA
@@ -44,3 +45,12 @@ def decode_again(text: str) -> str | None:
     if again == text:
         return None
     return again
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """The key by which people sort names: Year 9 before Year 10."""
+    pieces = []
+    for piece in re.findall(r"[0-9]+|[^0-9]+", plain(name)):
+        number = int(piece) if piece.isdecimal() else -1
+        pieces.append((number, piece))
+    return pieces

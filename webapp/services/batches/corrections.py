@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry, fold
+from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
 from webapp.schemas.directory import GroupSchema
@@ -112,7 +113,7 @@ def _missing_groups(batch: Batch, words: Sequence[Correction]) -> list[Correctio
         return []
     no_names = {*NO_GROUP, *lookup.registry(batch.uploaded_by).role_by_key}
     names = [word for word in words if word.can_be_made and fold(word.old) not in no_names]
-    return sorted(names[:MOST_CREATED], key=lambda word: fold(word.old))
+    return sorted(names[:MOST_CREATED], key=lambda word: by_number(word.old))
 
 
 def _correct_column(batch: Batch, field: str) -> list[Correction]:
