@@ -22,7 +22,8 @@ def show(batch_id: int) -> BaseResponse | tuple[str, int]:
     """What the dialog before sending asks, as a page. `version`: of the batch, as the review showed it."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
-        return redirect_to("batches.show", batch_id=batch_id)
+        note = say_confirmed(batch) if batch.confirmed_by_id else None
+        return redirect_to("batches.show", batch_id=batch_id, say=note)
     version = get_number(request.args, "version") or batch.version
     return question(batch, version)
 
@@ -54,6 +55,10 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
         return redirect_to("batches.show", batch_id=batch_id)
     except RuleViolationError as error:
         return question(review.get_batch(batch_id), version, str(error), error.status)
-    kind = review.get_batch(batch_id).kind.value
-    note = None if is_first else f"This {kind} was confirmed already; it is done once."
+    note = None if is_first else say_confirmed(review.get_batch(batch_id))
     return redirect_to("batches.show", batch_id=batch_id, say=note)
+
+
+def say_confirmed(batch: Batch) -> str:
+    """The note to who asks or confirms once more."""
+    return f"This {batch.kind.value} was confirmed already; it is done once."
