@@ -76,8 +76,8 @@ def forget() -> None:
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """The next transaction may find something else."""
-    if transaction.parent is None:
+    """The next transaction may find something else; the answer after `commit_and_keep` shows what its command read."""
+    if transaction.parent is None and session.expire_on_commit:
         session.info.pop(_KEPT, None)
 
 
