@@ -47,7 +47,7 @@ class LinkPurpose(StrEnum):
     EMAIL = "email"
     """Confirm that a new address is theirs."""
     SIGN_IN = "sign_in"
-    """Sign in as the Owner, who is locked out."""
+    """Sign in as the Owner by a link, when the Owner is locked out."""
 
 
 class AccountLink(Model):

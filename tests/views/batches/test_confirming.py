@@ -240,3 +240,5 @@ def test_confirming_twice_is_one_confirm_also_with_a_password(admin):
     confirm(admin, batch, password=PASSWORD)
     second = confirm(admin, batch, password=PASSWORD)
     assert "confirmed already" in admin.get(second.location).page.text
+    asked = admin.get(f"/batches/{batch.id}/confirmation", status=303)
+    assert "confirmed already" in admin.get(asked.location).page.text, "nor is it asked again"

@@ -20,7 +20,7 @@ _PERSON = re.compile(
 
 
 def people_in(text: str) -> list[str] | None:
-    """Who is on a list of addresses: for each person `a@x.org` or `Name <a@x.org>`.
+    """Read the people of a list of addresses, such as `a@x.org` or `Name <a@x.org>`.
 
     A broken address is somebody, too, as it stands: the row says what is wrong with it.
     None for anything else: something stands there that is meant for no address, or it is one cell a line, as in any table.

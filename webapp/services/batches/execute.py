@@ -104,7 +104,7 @@ def run_chunk(batch_id: int, limit: int) -> bool:
 
 
 def batches_with_work() -> list[int]:
-    """Batches at work of which rows are left for a worker to claim, oldest first; no transaction stays open."""
+    """Batches at work that still have rows to claim, oldest first; no transaction stays open."""
     is_queued = Batch.state == BatchState.QUEUED
     is_running = Batch.state == BatchState.PROCESSING
     has_rows = exists().where(_is_unclaimed(Batch.id))

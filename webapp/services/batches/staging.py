@@ -53,7 +53,7 @@ def stage_rows(rows: Sequence[NewRow], by: User, details: dict[str, Any], **colu
 
 
 def find_people(refs: Iterable[Ref]) -> dict[Ref, NewRow]:
-    """A row without its number for each of these people who exists; two queries."""
+    """Make a row, without its number, for each of these people who exist; two queries."""
     wanted = set(refs)
     found: dict[Ref, NewRow] = {}
     for kind, model in people_list.KINDS.items():

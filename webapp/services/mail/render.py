@@ -131,7 +131,7 @@ def _days_left(invitation: Invitation) -> int:
 
 
 def example_row(batch_id: int) -> Row | None:
-    """Whose e-mail is shown: the first who is invited, else the first who is there at all."""
+    """Find the row whose e-mail is shown: the first new invitation, else the first row."""
     query = select(Row).where(Row.batch_id == batch_id, Row.removed_at.is_(None))
     is_invited = Row.plan == Plan.INVITE
     return db.session.scalar(query.order_by(is_invited.desc(), Row.line).limit(1))

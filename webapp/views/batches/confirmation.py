@@ -60,5 +60,5 @@ def create(batch_id: int) -> BaseResponse | tuple[str, int]:
 
 
 def say_confirmed(batch: Batch) -> str:
-    """The note to who asks or confirms once more."""
+    """The note for a person who opens or confirms the question again."""
     return f"This {batch.kind.value} was confirmed already; it is done once."

@@ -126,7 +126,7 @@ def add_name(group_id: int) -> BaseResponse | Page:
 @bp.post("/<int:group_id>/merger")
 @require(Permission.USERS_MANAGE)
 def merger(group_id: int) -> BaseResponse | Page:
-    """Which groups to make one with this one, then who gains what; a POST makes them one."""
+    """Choose groups to merge into this one, then see who gains what; a POST merges them."""
     numbers = map(read_number, request.values.getlist("with"))
     chosen = [number for number in numbers if number]
     problem = ""
@@ -152,7 +152,7 @@ def merger(group_id: int) -> BaseResponse | Page:
 @bp.post("/<int:group_id>/deletion")
 @require(Permission.USERS_MANAGE)
 def deletion(group_id: int) -> BaseResponse | str:
-    """Who loses what; a POST deletes it."""
+    """Show who loses what; a POST deletes the group."""
     if request.method == "POST":
         name = groups.delete_group(group_id, current_user())
         return redirect_to("groups.index", say=f"“{name}” deleted.")

@@ -51,7 +51,7 @@ def show() -> tuple[dict[str, Any], int]:
 @bp.get("/metrics")
 @require(PUBLIC)
 def figures() -> Response:
-    """For who shows `MUSTER_METRICS_TOKEN`; for everybody else there is no such page."""
+    """Figures for a client with `MUSTER_METRICS_TOKEN`; for any other there is no such page."""
     token = in_force.environment().metrics_token
     shown = request.headers.get("Authorization", "")
     if not token or not compare_digest(shown.encode(), f"Bearer {token}".encode()):
