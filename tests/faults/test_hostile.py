@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from webapp.db import begin_write, db
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 
 from tests.faults.portal import Browser, Portal
 from tests.files.writers import ods, sheet_xml, xlsx
@@ -79,7 +78,7 @@ def readers(portal: Portal, count: int) -> Iterator[None]:
     with portal.app.app_context():
         begin_write()
         for _ in range(120):
-            events.record(None, AuditAction.SETUP_DONE, note="x" * 500_000)
+            events.record(None, "setup.done", note="x" * 500_000)
         db.session.commit()
     lines = ["GET /audit/events.jsonl HTTP/1.1", "Host: 127.0.0.1", f"Cookie: {portal.owner.cookie['Cookie']}", "", ""]
     with contextlib.ExitStack() as held:

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Row, RowEdit
-from webapp.services.audit.actions import AuditAction
 
 from tests.faults.conftest import Verdict
 from tests.faults.portal import Browser, Portal
@@ -89,7 +88,7 @@ def test_two_admins_confirm_at_once(portal: Portal, verdict: Verdict, admin: Bro
         assert portal.owner.confirm(batch_id) == 303
     verdict(portal, batch_id)
     with portal.app.app_context():
-        confirmed = select(AuditEvent).where(AuditEvent.action == AuditAction.BATCH_CONFIRMED, AuditEvent.subject_id == batch_id)
+        confirmed = select(AuditEvent).where(AuditEvent.action == "batch.confirmed", AuditEvent.subject_id == batch_id)
         assert len(db.session.scalars(confirmed).all()) == 1
 
 

@@ -29,7 +29,6 @@ from webapp.http.web import (
 )
 from webapp.models import User
 from webapp.services.accounts import sessions, two_factor
-from webapp.services.audit.actions import AuditAction
 from webapp.services.audit.events import count_refusal
 
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
@@ -120,7 +119,7 @@ def count_try(account: str, limit: Limit, what: str) -> int:
     """
     left = rate_limits.hit(account, peer(), limit, device_of(account))
     if left < 0:
-        record_refusal(AuditAction.LIMIT_REFUSED, what)
+        record_refusal("limit.refused", what)
         raise TooManyTriesError(
             f"Too many tries. Try again in {MINUTES} minutes.",
             field=FIELDS.get(limit),
@@ -154,7 +153,7 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
 
     is_known: whether it was a link once. Trying many that never were raises RateLimitError; working links still open from there.
     """
-    record_refusal(AuditAction.LINK_REFUSED, what)
+    record_refusal("link.refused", what)
     if not is_known and rate_limits.hit_dead_link(peer()):
         raise RateLimitError(
             "Many links that do not work were opened from here. "
@@ -163,7 +162,7 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
     return page
 
 
-def record_refusal(kind: AuditAction, what: str = "") -> None:
+def record_refusal(kind: str, what: str = "") -> None:
     """Have the audit log count a refusal, after the answer. what: "" for the method and path of this request."""
     user = g.get("user")
     what = what or f"{request.method} {request.path}"

@@ -34,14 +34,13 @@ from webapp.http.auth import record_refusal
 from webapp.http.origins import WrongAddressError
 from webapp.http.rate_limits import log_refusal
 from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches.review import NotUnderReviewError
 from webapp.services.settings import in_force
 
 NOTED = {
-    ForbiddenError: AuditAction.ACCESS_REFUSED,
-    RateLimitError: AuditAction.LIMIT_REFUSED,
-    OutOfRankError: AuditAction.RANK_REFUSED,
+    ForbiddenError: "access.refused",
+    RateLimitError: "limit.refused",
+    OutOfRankError: "rank.refused",
 }
 """Which of our errors are refusals that the audit log counts."""
 

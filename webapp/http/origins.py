@@ -14,7 +14,6 @@ from werkzeug.exceptions import BadRequest
 
 from webapp.http.auth import ANY_HOST, record_refusal
 from webapp.http.rate_limits import log_refusal
-from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 from webapp.settings.fields import shorten
 
@@ -45,7 +44,7 @@ def check_origin() -> None:
     """Before a request that changes something, once its token is good: it must not come from another site."""
     if request.method in CHANGING and (said := _foreign()):
         log_refusal("origin", f"the form came from another site ({said})")
-        record_refusal(AuditAction.ORIGIN_REFUSED, said)
+        record_refusal("origin.refused", said)
         raise WrongAddressError(
             "This form came from another site",
             f"Your browser says that this form came from another site ({said}), so nothing was changed. "

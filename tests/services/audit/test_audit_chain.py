@@ -15,7 +15,6 @@ from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
 from webapp.services.audit import chain as audit_chain
 from webapp.services.audit import events as audit
-from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
@@ -33,7 +32,7 @@ def record(n=5, **details):
     """So many events of the Owner on a group, committed."""
     owner = make_persona("Owner")
     for k in range(n):
-        audit.record(owner, AuditAction.GROUP_CREATED, make_group(f"Group {k}"), number=k, **details)
+        audit.record(owner, "group.created", make_group(f"Group {k}"), number=k, **details)
     db.session.commit()
 
 
@@ -104,7 +103,7 @@ class TestSealing:
         late = events()[0].id
         tamper(delete(AuditEvent).where(AuditEvent.id == late))
         seal_all()
-        audit.record(None, AuditAction.SETUP_DONE).id = late
+        audit.record(None, "setup.done").id = late
         db.session.commit()
         seal_all()
         assert [event.seq for event in events()] == [3, 1, 2]
@@ -112,7 +111,7 @@ class TestSealing:
 
     def test_a_refusal_is_sealed_once_its_hour_is_over_and_counted_until_then(self):
         for _ in range(3):
-            audit.count_refusal(AuditAction.ACCESS_REFUSED, make_persona("Remote").id, "GET /audit", "192.0.2.1")
+            audit.count_refusal("access.refused", make_persona("Remote").id, "GET /audit", "192.0.2.1")
             seal_all()
         (event,) = events()
         assert (event.count, event.seq) == (3, None)
@@ -120,7 +119,7 @@ class TestSealing:
         age(1)
         seal_all()
         assert events()[0].seq == 1
-        audit.count_refusal(AuditAction.ACCESS_REFUSED, make_persona("Remote").id, "GET /audit", "192.0.2.1")
+        audit.count_refusal("access.refused", make_persona("Remote").id, "GET /audit", "192.0.2.1")
         assert [each.count for each in events()] == [3, 1]
         assert not audit_chain.verify().wrong
 
@@ -364,12 +363,12 @@ class TestForgetting:
         hannah, owner = make_user("Hannah Whitcombe", email=HANNAH), make_persona("Owner")
         invitation = make_invitation("H.Whitcombe@northfield.example")
         invitation.user_id = hannah.id
-        audit.record(owner, AuditAction.INVITATION_CREATED, invitation, after={"role": "Analyst", "groups": []})
-        audit.record(hannah, AuditAction.SIGNED_IN, hannah)
-        audit.record(owner, AuditAction.USER_CHANGED, hannah, before={"name": "Hannah Wood"}, after={"name": "Hannah Whitcombe"})
-        audit.record(None, AuditAction.MESSAGE_FAILED, label="x", reason=f"550 <{HANNAH.upper()}>: no such user")
-        audit.record(owner, AuditAction.BATCH_UPLOADED, label="for hannah whitcombe.csv", rows=1)
-        audit.record(owner, AuditAction.GROUP_CREATED, make_group("Hannah"), by="ann.hannah.whitcombe@northfield.example")
+        audit.record(owner, "invitation.created", invitation, after={"role": "Analyst", "groups": []})
+        audit.record(hannah, "session.started", hannah)
+        audit.record(owner, "user.changed", hannah, before={"name": "Hannah Wood"}, after={"name": "Hannah Whitcombe"})
+        audit.record(None, "message.failed", label="x", reason=f"550 <{HANNAH.upper()}>: no such user")
+        audit.record(owner, "batch.uploaded", label="for hannah whitcombe.csv", rows=1)
+        audit.record(owner, "group.created", make_group("Hannah"), by="ann.hannah.whitcombe@northfield.example")
         db.session.commit()
         seal_all()
         begin_write()
@@ -386,7 +385,7 @@ class TestForgetting:
     def test_is_no_way_to_hide_a_change(self):
         hannah = make_user("Hannah Whitcombe", email=HANNAH)
         for _ in range(3):
-            audit.record(hannah, AuditAction.SIGNED_IN, hannah)
+            audit.record(hannah, "session.started", hannah)
         db.session.commit()
         seal_all()
         first, second, third = events()
@@ -404,7 +403,7 @@ class TestForgetting:
 
     def test_two_people_in_one_event(self):
         hannah, tomasz = make_user("Hannah Whitcombe", email=HANNAH), make_user("Tomasz Zielinski")
-        audit.record(hannah, AuditAction.USER_CHANGED, tomasz, after={"groups": ["Hannah Whitcombe"]})
+        audit.record(hannah, "user.changed", tomasz, after={"groups": ["Hannah Whitcombe"]})
         db.session.commit()
         seal_all()
         for user, pseudonym in ((hannah, "Person 1"), (tomasz, "Person 2")):
@@ -418,7 +417,7 @@ class TestForgetting:
 
     def test_of_an_event_that_is_not_sealed_yet(self):
         hannah = make_user("Hannah Whitcombe", email=HANNAH)
-        audit.record(hannah, AuditAction.SIGNED_IN, hannah)
+        audit.record(hannah, "session.started", hannah)
         db.session.commit()
         begin_write()
         erase(hannah, "Person 1")
@@ -499,8 +498,8 @@ def test_whatever_muster_does_the_chain_holds_and_any_change_by_others_is_found(
     hannah = make_user("Hannah Whitcombe", email=f"h{utcnow().timestamp()}@northfield.example")
     for step in ["record", *steps, "record", "seal"]:
         if step == "record":
-            audit.record(hannah, AuditAction.USER_CHANGED, hannah, before={"role": "A"}, after={"role": "B", "name": hannah.name})
-            audit.record(None, AuditAction.SETUP_DONE)
+            audit.record(hannah, "user.changed", hannah, before={"role": "A"}, after={"role": "B", "name": hannah.name})
+            audit.record(None, "setup.done")
             db.session.commit()
         elif step == "seal":
             seal_all()

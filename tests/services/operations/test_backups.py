@@ -17,7 +17,6 @@ from webapp.models import Group
 from webapp.run import data_folder
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain, events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import upload
 from webapp.services.directory import groups
 
@@ -43,7 +42,7 @@ def fill(app):
 
     def filled():
         owner = make_persona("Owner")
-        events.record(owner, AuditAction.GROUP_CREATED, make_group("Exam Laptops"))
+        events.record(owner, "group.created", make_group("Exam Laptops"))
         token = token_of(make_invitation())
         db.session.commit()
         seal_all()
@@ -77,7 +76,7 @@ def test_what_was_backed_up_while_it_was_written_to_is_whole_again_in_another_fo
                 begin_write()
                 made = groups.create_groups([name], None)
                 for group in made:
-                    events.record(owner, AuditAction.GROUP_CREATED, group)
+                    events.record(owner, "group.created", group)
                 db.session.commit()
                 chain.seal()
             written.append(name)

@@ -19,7 +19,6 @@ from webapp.db import begin_write, db
 from webapp.models import Group
 from webapp.server import make_server
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 
 from tests.served import Served, cookie, served
 from tests.steps import wait_for
@@ -109,7 +108,7 @@ def test_readers_that_do_not_read_hold_no_thread(server, owner, admin):
     """More of them than there are threads ask for an export that no buffer of the network holds."""
     begin_write()
     for _ in range(20):
-        events.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
+        events.record(owner.user, "setup.done", note="x" * 500_000)
     db.session.commit()
     stalled = [server.connect() for _ in range(8)]
     for connection in stalled:
@@ -130,7 +129,7 @@ def test_a_reader_that_takes_nothing_is_closed(server, owner, monkeypatch):
     monkeypatch.setattr(web, "STALLED", 1)
     begin_write()
     for _ in range(20):
-        events.record(owner.user, AuditAction.SETUP_DONE, note="x" * 500_000)
+        events.record(owner.user, "setup.done", note="x" * 500_000)
     db.session.commit()
     with server.connect() as stalled:
         ask(stalled, "/audit/events.jsonl", cookie(owner))

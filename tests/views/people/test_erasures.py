@@ -25,7 +25,6 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import actions
 from webapp.services.directory import lookup
 from webapp.services.links import account_links
@@ -71,11 +70,11 @@ def make_traces(hannah, admin, settings):
         db.session.flush()
         edit = {"batch_id": batch.id, "row_id": row.id, "version": 1, "user_id": admin.user.id}
         db.session.add(RowEdit(**edit, field="email", before="hannah@nowhere", after=HANNAH))
-    events.record(hannah, AuditAction.INVITATION_ACCEPTED, invitation)
-    events.record(admin.user, AuditAction.USER_CHANGED, hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
-    events.record(admin.user, AuditAction.BATCH_CONFIRMED, None, rows=[{"email": HANNAH}])
-    events.record(None, AuditAction.SIGN_IN_FAILED, None, label=HANNAH.title())
-    events.record(hannah, AuditAction.SIGNED_IN).actor = "hannah.old@northfield.example"
+    events.record(hannah, "invitation.accepted", invitation)
+    events.record(admin.user, "user.changed", hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
+    events.record(admin.user, "batch.confirmed", None, rows=[{"email": HANNAH}])
+    events.record(None, "session.refused", None, label=HANNAH.title())
+    events.record(hannah, "session.started").actor = "hannah.old@northfield.example"
     account_links.create_link(hannah, LinkPurpose.EMAIL, email="h@private.example", email_key="h@private.example")
     db.session.commit()
 

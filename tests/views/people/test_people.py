@@ -19,7 +19,6 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.mail import outbox
 
 from tests.factories import PASSWORD, make_batch, make_invitation, make_persona, make_user, role
@@ -89,11 +88,11 @@ class TestThePage:
         invitation = make_invitation(amelia.email, state=InvitationState.ACCEPTED)
         invitation.user_id = amelia.id
         access = {"role": "Remote", "groups": [LIBRARY]}
-        events.record(owner.user, AuditAction.INVITATION_CREATED, invitation, after=access)
-        events.record(amelia, AuditAction.INVITATION_ACCEPTED, invitation)
+        events.record(owner.user, "invitation.created", invitation, after=access)
+        events.record(amelia, "invitation.accepted", invitation)
         after = {"role": "Analyst", "groups": [EXAM]}
-        events.record(owner.user, AuditAction.USER_CHANGED, amelia, before=access, after=after)
-        events.record(owner.user, AuditAction.USER_CHANGED, make_persona("Remote"), before=after, after=access)
+        events.record(owner.user, "user.changed", amelia, before=access, after=after)
+        events.record(owner.user, "user.changed", make_persona("Remote"), before=after, after=access)
         db.session.commit()
         text = owner.get(f"/users/{amelia.id}").page.text
         told = [
@@ -107,7 +106,7 @@ class TestThePage:
 
     def test_a_long_history_has_pages(self, owner, amelia):
         for n in range(145):
-            events.record(owner.user, AuditAction.INVITATION_LINK_COPIED, amelia, n=n)
+            events.record(owner.user, "invitation.link_copied", amelia, n=n)
         db.session.commit()
         page, seen = owner.get(f"/users/{amelia.id}").page, 0
         for _ in range(3):
@@ -130,7 +129,7 @@ class TestThePage:
         invitation = make_invitation("lena@northfield.example")
         invitation.batch_id = batch.id
         access = {"role": "Remote", "groups": []}
-        events.record(owner.user, AuditAction.INVITATION_CREATED, invitation, after=access, batch=batch.id)
+        events.record(owner.user, "invitation.created", invitation, after=access, batch=batch.id)
         db.session.commit()
         path = f"/invitations/{invitation.id}/details"
         assert len(owner.get(path).page.all("a", href=f"/batches/{batch.id}")) == 2
@@ -146,7 +145,7 @@ class TestThePage:
         def one_more() -> None:
             sign_in(amelia)
             invitation = make_invitation(amelia.email, groups=(EXAM, LIBRARY), state=InvitationState.REVOKED)
-            events.record(owner.user, AuditAction.INVITATION_CREATED, invitation, batch=make_batch(owner.user).id)
+            events.record(owner.user, "invitation.created", invitation, batch=make_batch(owner.user).id)
             message_for(invitation)
 
         one_more()

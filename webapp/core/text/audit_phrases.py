@@ -88,8 +88,9 @@ SENTENCES = {
     "audit.begun_anew": "Started a new chain of the audit log: {counts}",
     "audit.pruned": "Deleted old audit entries: {counts}",
 }
-"""By action. {} is the subject, {changes} what differs between before and after, {counts} the numbers in COUNTS, and every
-other name in braces a detail of the event. What follows a colon may be missing."""
+"""By the action that `services.audit.events.record` is given. {} is the subject, {changes} what differs between before and
+after, {counts} the numbers in COUNTS, and every other name in braces a detail of the event. What follows a colon may be
+missing."""
 
 COUNTS = {
     "rows": "{n} {n:row|rows}",

@@ -29,7 +29,6 @@ from webapp.models import (
 )
 from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.links import account_links
 from webapp.services.mail import outbox
@@ -83,7 +82,7 @@ def ask(email: str, peer: str) -> None:
         queue.enqueue_send()
     else:
         db.session.rollback()
-        events.count_refusal(AuditAction.PASSWORD_RESET_REFUSED, None, key, peer)
+        events.count_refusal("password_reset.refused", None, key, peer)
 
 
 def _send_link(user: User, peer: str) -> bool:
@@ -92,7 +91,7 @@ def _send_link(user: User, peer: str) -> bool:
         return False
     link = account_links.create_link(user, LinkPurpose.RESET)
     profile.tell(user, MessageKind.RESET, link)
-    events.record(None, AuditAction.PASSWORD_RESET_ASKED, user).address = peer
+    events.record(None, "password.reset_asked", user).address = peer
     return True
 
 
@@ -111,7 +110,7 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
         )
     account_links.close_links(user, LinkPurpose.RESET)
     link = account_links.create_link(user, LinkPurpose.RESET)
-    events.record(by, AuditAction.PASSWORD_LINK_MADE, user)
+    events.record(by, "password.link_made", user)
     db.session.commit()
     return link
 
@@ -125,7 +124,7 @@ def make_owner_link(*, without_second_factor: bool) -> AccountLink:
     account_links.close_links(owner, LinkPurpose.SIGN_IN)
     details = {"without_second_factor": without_second_factor}
     link = account_links.create_link(owner, LinkPurpose.SIGN_IN, **details)
-    events.record(None, AuditAction.OWNER_LINK_MADE, owner, **details)
+    events.record(None, "owner_link.made", owner, **details)
     db.session.commit()
     return link
 
@@ -147,7 +146,7 @@ def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
     how = "by a link"
     if purpose is LinkPurpose.SIGN_IN:
         how = "by the Owner’s link"
-        events.record(user, AuditAction.OWNER_LINK_USED, user)
+        events.record(user, "owner_link.used", user)
         if link.without_second_factor and user.has_second_factor:
             two_factor.clear(user, by=user, how=how)
     if purpose is LinkPurpose.EMAIL:
@@ -177,6 +176,6 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
         invitation_id=invitation.id,
         priority=Priority.SINGLE,
     )
-    events.record(None, AuditAction.INVITATION_SENT_AGAIN, invitation).address = peer
+    events.record(None, "invitation.sent_again", invitation).address = peer
     lookup.bump_version()
     return True

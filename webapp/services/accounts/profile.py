@@ -29,7 +29,6 @@ from webapp.models import (
 )
 from webapp.services.accounts import sessions
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
 from webapp.services.links import account_links
@@ -60,7 +59,7 @@ def rename(user: User, name: str) -> None:
         user.name = name
         events.record(
             user,
-            AuditAction.USER_CHANGED,
+            "user.changed",
             user,
             before={"name": before},
             after={"name": name},
@@ -86,7 +85,7 @@ def set_password(user: User, password_hash: str, *, how: str, keep: int | None =
     account_links.close_links(user, LinkPurpose.RESET)
     _keep_email(user)
     tell(user, MessageKind.PASSWORD_CHANGED)
-    events.record(user, AuditAction.PASSWORD_CHANGED, user, how=how, sessions_ended=ended)
+    events.record(user, "password.changed", user, how=how, sessions_ended=ended)
 
 
 def ask_for_email(user: User, address: Address) -> None:
@@ -102,7 +101,7 @@ def ask_for_email(user: User, address: Address) -> None:
     )
     tell(user, MessageKind.EMAIL_CHANGE, link)
     tell(user, MessageKind.EMAIL_CHANGING)
-    events.record(user, AuditAction.EMAIL_CHANGE_ASKED, user, after={"email": link.email})
+    events.record(user, "email.change_asked", user, after={"email": link.email})
     db.session.commit()
     queue.enqueue_send()
 
@@ -118,7 +117,7 @@ def _keep_email(user: User) -> None:
     """End a change of e-mail that waits to be confirmed. Does not commit."""
     if link := account_links.find_open(user, LinkPurpose.EMAIL):
         account_links.close_links(user, LinkPurpose.EMAIL)
-        events.record(user, AuditAction.EMAIL_CHANGE_WITHDRAWN, user, after={"email": link.email})
+        events.record(user, "email.change_withdrawn", user, after={"email": link.email})
 
 
 def change_email(link: AccountLink) -> None:
@@ -141,7 +140,7 @@ def change_email(link: AccountLink) -> None:
         invitations.revoke(invitation, user)
     account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
     after = {"email": user.email}
-    events.record(user, AuditAction.USER_CHANGED, user, before=before, after=after)
+    events.record(user, "user.changed", user, before=before, after=after)
     lookup.bump_version()
 
 

@@ -14,7 +14,6 @@ from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import Session, User, UserState
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.audit.events import count_refusal
 from webapp.services.settings import in_force
 
@@ -64,7 +63,7 @@ def sign_in(email: str, password: str) -> User:
     is_same = user is not None and user.password_hash == stored
     if user is None or not is_right or not is_same or user.state is not UserState.ACTIVE:
         db.session.rollback()
-        count_refusal(AuditAction.SIGN_IN_FAILED, None, key)
+        count_refusal("session.refused", None, key)
         raise RuleViolationError("Email or password is wrong.")
     user.password_hash = new_hash
     db.session.commit()
@@ -77,7 +76,7 @@ def check_own_password(user: User, password: str) -> None:
     user_id = user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not passwords.matches(stored, password):
-        count_refusal(AuditAction.PASSWORD_REFUSED, user_id, "(own password)")
+        count_refusal("password.refused", user_id, "(own password)")
         raise RuleViolationError("This is not your password. Nothing was changed.")
 
 
@@ -93,7 +92,7 @@ def start_session(user: User, address: str, user_agent: str) -> str:
     )
     db.session.add(session)
     user.seen_at = utcnow()
-    events.record(user, AuditAction.SIGNED_IN, user)
+    events.record(user, "session.started", user)
     db.session.commit()
     return token
 
@@ -127,9 +126,9 @@ def end_sessions(user: User, by: User, keep: int | None = None, only: int | None
     begin_write()
     ended = end_all(user, keep, only)
     if ended:
-        action = AuditAction.SESSIONS_ENDED
+        action = "sessions.ended"
         if user.id == by.id:
-            action = AuditAction.SIGNED_OUT
+            action = "session.ended"
         events.record(by, action, user, sessions=ended)
     db.session.commit()
     return ended

@@ -17,7 +17,6 @@ from webapp.mail.messages import NAMELESS
 from webapp.models import MessageKind, RecoveryCode, User, UserState
 from webapp.services.accounts import profile
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 
 HALF_WAY = timedelta(minutes=10)
@@ -92,7 +91,7 @@ def turn_on(user: User, salt: str, code: str) -> list[str]:
     user.totp_step = step
     codes = _new_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
-    events.record(user, AuditAction.SECOND_FACTOR_ON, user)
+    events.record(user, "second_factor.on", user)
     db.session.commit()
     queue.enqueue_send()
     return codes
@@ -110,7 +109,7 @@ def renew_codes(user: User, code: str) -> list[str]:
     begin_write()
     _use_code(user, code)
     codes = _new_codes(user)
-    events.record(user, AuditAction.RECOVERY_CODES_MADE, user)
+    events.record(user, "second_factor.codes_made", user)
     db.session.commit()
     return codes
 
@@ -152,7 +151,7 @@ def clear(user: User, *, by: User, how: str) -> None:
     user.totp_step = None
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     profile.tell(user, MessageKind.SECOND_FACTOR_OFF)
-    events.record(by, AuditAction.SECOND_FACTOR_OFF, user, how=how)
+    events.record(by, "second_factor.off", user, how=how)
 
 
 def _use_code(user: User, code: str) -> None:
@@ -173,12 +172,12 @@ def _use_code(user: User, code: str) -> None:
     if recovery is None:
         _refuse(user)
     db.session.delete(recovery)
-    events.record(user, AuditAction.RECOVERY_CODE_USED, user, left=codes_left(user))
+    events.record(user, "second_factor.code_used", user, left=codes_left(user))
 
 
 def _refuse(user: User) -> NoReturn:
     db.session.rollback()
-    events.count_refusal(AuditAction.SECOND_FACTOR_REFUSED, user.id, "(second step)")
+    events.count_refusal("second_factor.refused", user.id, "(second step)")
     raise RuleViolationError("This code is not right, or was used already.", field="code")
 
 

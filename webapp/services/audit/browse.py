@@ -20,7 +20,6 @@ from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
 from webapp.schemas.audit import ITSELF
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 
 PAGE = 50
@@ -276,7 +275,7 @@ def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Ite
     query = select(func.count()).select_from(AuditEvent).where(*_conditions(wanted))
     event = events.record(
         by,
-        AuditAction.AUDIT_EXPORTED,
+        "audit.exported",
         form=form,
         filter=dict(given),
         events=db.session.scalar(query),

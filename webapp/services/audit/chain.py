@@ -15,7 +15,6 @@ from webapp.core.text.audit_problems import Verdict
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import AuditChain, AuditEvent, User
 from webapp.services.audit import events as audit
-from webapp.services.audit.actions import AuditAction
 from webapp.services.settings import in_force
 
 CHUNK = 500
@@ -80,7 +79,7 @@ def prune() -> int:
     chain.pruned_until = bound
     chain.signature = _sign(audit.key(), chain)
     until = bound.isoformat()
-    audit.record(None, AuditAction.AUDIT_PRUNED, events=pruned, until=until, days=days)
+    audit.record(None, "audit.pruned", events=pruned, until=until, days=days)
     db.session.commit()
     return pruned
 
@@ -108,7 +107,7 @@ def start_over() -> Verdict:
     db.session.flush()
     db.session.add(AuditChain(id=1))
     _anchor().unlink(missing_ok=True)
-    audit.record(None, AuditAction.AUDIT_BEGUN_ANEW, problems=verdict.wrong, found=verdict.problems)
+    audit.record(None, "audit.begun_anew", problems=verdict.wrong, found=verdict.problems)
     db.session.commit()
     return verdict
 

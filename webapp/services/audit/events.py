@@ -30,7 +30,6 @@ from webapp.models import (
     Role,
     User,
 )
-from webapp.services.audit.actions import AuditAction
 from webapp.settings.settings import Settings
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
@@ -46,7 +45,7 @@ OTHERS = "(others)"
 
 
 def record(
-    actor: User | None, action: AuditAction, subject: Subject | None = None, **details: Any
+    actor: User | None, action: str, subject: Subject | None = None, **details: Any
 ) -> AuditEvent:
     """Add one event to the running transaction. Does not commit.
 
@@ -63,7 +62,7 @@ def record(
 
 def record_many(
     actor: User | None,
-    action: AuditAction,
+    action: str,
     kind: type[Subject],
     subjects: Iterable[tuple[int, str]],
     own: Mapping[int, dict[str, Any]] | None = None,
@@ -98,13 +97,13 @@ def _label(subject: Subject) -> str:
 
 
 def _values(
-    actor: User | None, action: AuditAction, label: str, address: str, details: dict[str, Any]
+    actor: User | None, action: str, label: str, address: str, details: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "at": utcnow(),
         "actor_id": actor.id if actor else None,
         "actor": actor.email if actor else "",
-        "action": action.value,
+        "action": action,
         "subject_type": "",
         "subject_id": None,
         "subject": label[:320],
@@ -150,9 +149,7 @@ def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
 # Refusals
 
 
-def count_refusal(
-    action: AuditAction, user_id: int | None, label: str, address: str | None = None
-) -> None:
+def count_refusal(action: str, user_id: int | None, label: str, address: str | None = None) -> None:
     """Record a refusal; the same one again within the hour is counted, not added. Commits.
 
     Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS. address: of the

@@ -26,7 +26,6 @@ from webapp.models import (
     UserState,
 )
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import people_list
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
@@ -89,7 +88,7 @@ def apply(
         is_user = isinstance(person, User)
         events.record(
             by,
-            AuditAction.USER_CHANGED if is_user else AuditAction.INVITATION_CHANGED,
+            "user.changed" if is_user else "invitation.changed",
             person,
             before=access_in_names(change.before, registry),
             after=access_in_names(change.after, registry),
@@ -106,7 +105,7 @@ def apply(
     if change.plan is not Plan.INVITE:
         return Outcome.UPDATED
     expiry = invitations.hand_over(person, again=True) if change.effect == Do.RESEND else {}
-    events.record(by, AuditAction.INVITATION_SENT_AGAIN, person, batch=batch_id, **expiry)
+    events.record(by, "invitation.sent_again", person, batch=batch_id, **expiry)
     priority = Priority.BATCH if row_id else Priority.SINGLE
     outbox.add_message(
         MessageKind.INVITATION,
@@ -146,7 +145,7 @@ def invite(
                 "priority": Priority.BATCH if row_id else Priority.SINGLE,
             }
         )
-    action = AuditAction.INVITATION_CREATED
+    action = "invitation.created"
     events.record_many(by, action, Invitation, invited, own=details, batch=batch_id)
     outbox.add_messages(MessageKind.INVITATION, messages)
     return ids
@@ -167,7 +166,7 @@ def _set_state(user: User, state: UserState, by: User, **details: Any) -> None:
     is_active = state is UserState.ACTIVE
     events.record(
         by,
-        AuditAction.USER_REACTIVATED if is_active else AuditAction.USER_DEACTIVATED,
+        "user.reactivated" if is_active else "user.deactivated",
         user,
         before={"state": before.value},
         after={"state": state.value},

@@ -22,7 +22,6 @@ from webapp.db import begin_write, commit_and_keep, db, in_json, utcnow
 from webapp.models import Batch, BatchKind, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import planner, replan, review
 from webapp.services.directory import lookup
 
@@ -196,7 +195,7 @@ def _carry_out(
             kind = type(before[name])
             setattr(batch, name, text == "True" if kind is bool else kind(text))
         after = {name: getattr(batch, name) for name in options}
-        events.record(by, AuditAction.BATCH_CHANGED, batch, before=before, after=after)
+        events.record(by, "batch.changed", batch, before=before, after=after)
     if options.keys() & set(OF_PLANS):
         replan.plan_batch(batch)
     if batch.kind is BatchKind.ACTION:  # it is called by how many it is for

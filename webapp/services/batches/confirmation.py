@@ -11,7 +11,6 @@ from webapp.core.text.formatting import become_administrators, plural
 from webapp.db import begin_write, bulk_execute, db, truncate_wal, utcnow
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import people_rows, replan, review, undo
 from webapp.services.batches.replan import FreshPlans
 
@@ -43,7 +42,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     batch.confirmed_by = by
     batch.confirmed_at = utcnow()
     delete_file(batch)
-    events.record(by, AuditAction.BATCH_CONFIRMED, batch, counts=batch.counts, **batch.settings())
+    events.record(by, "batch.confirmed", batch, counts=batch.counts, **batch.settings())
     db.session.commit()
     truncate_wal()
     queue.enqueue_batch(batch_id)
@@ -131,7 +130,7 @@ def discard_locked(batch: Batch, by: User) -> None:
     batch.counts = {}
     bulk_execute(delete(Row).where(Row.batch_id == batch.id))
     delete_file(batch)
-    events.record(by, AuditAction.BATCH_DISCARDED, batch)
+    events.record(by, "batch.discarded", batch)
 
 
 def delete_file(batch: Batch) -> None:

@@ -19,7 +19,6 @@ from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply, people_rows, planner, review
 from webapp.services.batches.apply import Obstacle
 from webapp.services.directory import lookup
@@ -36,14 +35,14 @@ class BatchNotRunningError(ConflictError):
 def pause(batch_id: int, by: User) -> None:
     """Stop the claiming of rows and the sending of their messages; the one that is with the mail server now goes on."""
     running = (BatchState.QUEUED, BatchState.PROCESSING)
-    _change_state(batch_id, running, BatchState.PAUSED, by, AuditAction.BATCH_PAUSED)
+    _change_state(batch_id, running, BatchState.PAUSED, by, "batch.paused")
     db.session.commit()
 
 
 def resume(batch_id: int, by: User) -> None:
     """Go on where Pause stopped."""
     paused = (BatchState.PAUSED,)
-    _change_state(batch_id, paused, BatchState.QUEUED, by, AuditAction.BATCH_RESUMED)
+    _change_state(batch_id, paused, BatchState.QUEUED, by, "batch.resumed")
     db.session.commit()
     queue.enqueue_batch(batch_id)
 
@@ -51,7 +50,7 @@ def resume(batch_id: int, by: User) -> None:
 def cancel(batch_id: int, by: User) -> None:
     """Stop for good: rows that no worker has claimed are skipped, and claimed ones whose email has not gone."""
     cancelled = BatchState.CANCELLED
-    batch = _change_state(batch_id, review.AT_WORK, cancelled, by, AuditAction.BATCH_CANCELLED)
+    batch = _change_state(batch_id, review.AT_WORK, cancelled, by, "batch.cancelled")
     batch.finished_at = utcnow()
     _skip_inactive_rows(batch)
     acting = [Plan.INVITE, Plan.UPDATE]
@@ -61,7 +60,7 @@ def cancel(batch_id: int, by: User) -> None:
 
 
 def _change_state(
-    batch_id: int, old: Sequence[BatchState], new: BatchState, by: User, action: AuditAction
+    batch_id: int, old: Sequence[BatchState], new: BatchState, by: User, action: str
 ) -> Batch:
     """Begin a command on a batch in one of these states. Does not commit."""
     begin_write()

@@ -40,7 +40,6 @@ from webapp.models import (
     User,
 )
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import bulk_edit, import_rows, review, upload
 from webapp.services.directory import aliases, lookup
 
@@ -236,7 +235,7 @@ def choose(
         elif known := aliases.find_columns(header):
             aliases.forget_columns(known, by)
     named = names_of(held, header)
-    events.record(by, AuditAction.BATCH_MATCHED, batch, columns=named, rows=len(reading.people))
+    events.record(by, "batch.matched", batch, columns=named, rows=len(reading.people))
     db.session.commit()
     if role:
         for part in batches:

@@ -13,7 +13,6 @@ from webapp.core.text import row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import apply, planner
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.invitations import invitations
@@ -58,7 +57,7 @@ def replace_invitation(
     invitations.revoke(old, by)
     events.record(
         by,
-        AuditAction.INVITATION_READDRESSED,
+        "invitation.readdressed",
         old,
         before={"email": old.email},
         after={"email": address.display},

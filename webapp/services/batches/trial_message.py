@@ -11,7 +11,6 @@ from webapp.core.errors import RateLimitError, RuleViolationError
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import review
 from webapp.services.mail import outbox, render
 
@@ -39,7 +38,7 @@ def send_test(by: User, batch_id: int | None = None) -> Message:
         details = {"batch": batch_id}
     message = outbox.add_message(MessageKind.TEST, by.email, priority=Priority.TEST, **about)
     db.session.flush()
-    events.record(by, AuditAction.TEST_QUEUED, message, **details)
+    events.record(by, "message.test_queued", message, **details)
     db.session.commit()
     queue.enqueue_send()
     return message

@@ -28,7 +28,6 @@ from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchState, User
 from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import export, import_rows, review
 from webapp.services.batches.import_rows import Reading, Source, Values
 from webapp.services.directory import aliases, lookup
@@ -178,7 +177,7 @@ def _create_batch(
     begin_write()
     for each, rows in zip(store(batch, reading, parts, by), parts, strict=True):
         n = len(rows) or len(reading.table.lines)
-        events.record(by, AuditAction.BATCH_UPLOADED, each, rows=n)
+        events.record(by, "batch.uploaded", each, rows=n)
     db.session.commit()
     return batch
 
@@ -291,7 +290,7 @@ def replace(
     batch.version += 1
     events.record(
         by,
-        AuditAction.BATCH_FILE_REPLACED,
+        "batch.file_replaced",
         batch,
         before=old_name,
         rows=len(reading.people),

@@ -16,7 +16,6 @@ from webapp.db import begin_write, db
 from webapp.models import Alias, AliasKind, Batch, Group, HeaderMapping, Role, User
 from webapp.schemas.directory import clean_name
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 
 Named = Role | Group
@@ -52,13 +51,13 @@ def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: Us
     if known.columns != places.as_dict():
         known.columns = places.as_dict()
         known.names = names_of(places, header)
-        events.record(by, AuditAction.COLUMNS_REMEMBERED, batch, columns=known.names)
+        events.record(by, "columns.remembered", batch, columns=known.names)
 
 
 def forget_columns(known: HeaderMapping, by: User) -> None:
     """Read files with this header by their column names again. Does not commit."""
     label = ", ".join(known.names.values()) or "files of before"
-    events.record(by, AuditAction.COLUMNS_FORGOTTEN, label=label, columns=known.names)
+    events.record(by, "columns.forgotten", label=label, columns=known.names)
     db.session.delete(known)
 
 
@@ -100,7 +99,7 @@ def add(kind: AliasKind, word: str, name: str, by: User) -> str:
     refuse_taken(kind, [word])
     meant = get_named(kind, entry.id)
     _set_meaning(word, meant)
-    events.record(by, AuditAction.ALIAS_REMEMBERED, meant, word=word)
+    events.record(by, "alias.remembered", meant, word=word)
     lookup.commit()
     return word
 
@@ -125,7 +124,7 @@ def forget(alias_id: int, by: User) -> None:
     """Delete an alias. Raises NotFoundError."""
     begin_write()
     alias, meant = get_alias(alias_id)
-    events.record(by, AuditAction.ALIAS_FORGOTTEN, meant, word=alias.word)
+    events.record(by, "alias.forgotten", meant, word=alias.word)
     db.session.delete(alias)
     lookup.commit()
 

@@ -17,7 +17,6 @@ from webapp.models import AliasKind, Group, Invitation, InvitationState, Role, U
 from webapp.models.directory import invitation_groups, user_groups
 from webapp.schemas.directory import LONGEST, GroupSchema, clean_name
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup
 
 EXAMPLES = (
@@ -104,7 +103,7 @@ def change_group(group_id: int, typed: Mapping[str, str], by: User) -> Group:
     if values != before:
         aliases.rename(group, values["name"])
         group.description = values["description"]
-        events.record(by, AuditAction.GROUP_CHANGED, group, before=before, after=values)
+        events.record(by, "group.changed", group, before=before, after=values)
         lookup.commit()
     return group
 
@@ -127,7 +126,7 @@ def merge_groups(group_id: int, others: Iterable[int], by: User) -> Group:
             moved = update(members).where(members.c.group_id == other.id, person_id.not_in(inside))
             db.session.execute(moved.values(group_id=group_id))
         aliases.transfer_names(other, group)
-        events.record(by, AuditAction.GROUP_MERGED, other, into=group.name, **effect)
+        events.record(by, "group.merged", other, into=group.name, **effect)
         db.session.delete(other)
         db.session.flush()
     lookup.commit()
@@ -144,7 +143,7 @@ def delete_group(group_id: int, by: User) -> str:
         "names": [alias.word for alias in group.aliases],
         **effect_of([group_id], by),
     }
-    events.record(by, AuditAction.GROUP_DELETED, group, **details)
+    events.record(by, "group.deleted", group, **details)
     db.session.delete(group)
     lookup.commit()
     return name
@@ -175,5 +174,5 @@ def create_groups(names: Iterable[str], by: User | None, description: str = "") 
     db.session.add_all(groups)
     db.session.flush()
     for group in groups:
-        events.record(by, AuditAction.GROUP_CREATED, group)
+        events.record(by, "group.created", group)
     return groups

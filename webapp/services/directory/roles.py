@@ -15,7 +15,6 @@ from webapp.db import begin_write, count_by, db
 from webapp.models import AliasKind, Invitation, InvitationState, Role, User, UserState
 from webapp.schemas.directory import RoleSchema
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import aliases, lookup
 
 
@@ -54,7 +53,7 @@ def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
         role = Role(key=fold(good["name"]), **good)
         db.session.add(role)
         db.session.flush()
-        events.record(by, AuditAction.ROLE_CREATED, role, after=good)
+        events.record(by, "role.created", role, after=good)
     else:
         role = get_role(role_id)
         before = _audit_details(role)
@@ -63,7 +62,7 @@ def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
         aliases.rename(role, good["name"])
         role.rank = good["rank"]
         role.permissions = good["permissions"]
-        events.record(by, AuditAction.ROLE_CHANGED, role, before=before, after=good)
+        events.record(by, "role.changed", role, before=before, after=good)
     lookup.commit()
     return role
 
@@ -99,7 +98,7 @@ def remove(role_id: int, replacement_id: int | None, by: User) -> str:
     for holder in (User, Invitation):
         moved = update(holder).where(holder.role_id == role_id)
         db.session.execute(moved.values(role_id=replacement.id))
-    events.record(by, AuditAction.ROLE_DELETED, role, **details)
+    events.record(by, "role.deleted", role, **details)
     name = role.name
     db.session.delete(role)
     lookup.commit()

@@ -31,7 +31,6 @@ from webapp.models import (
 )
 from webapp.models.directory import invitation_groups
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, people_list
 from webapp.services.directory.people_list import OTHER
 from webapp.services.links import invitation_links
@@ -113,7 +112,7 @@ def add_invitations(
     keys = [address.key for address, _ in people]
     closed = _close(in_json(Invitation.email_key, keys), Invitation.expires_at <= utcnow())
     reason = "it had expired, a fresh one takes its place"
-    events.record_many(by, AuditAction.INVITATION_CLOSED, Invitation, closed, reason=reason)
+    events.record_many(by, "invitation.closed", Invitation, closed, reason=reason)
     nonces = [tokens.new_nonce() for _ in people]
     made = [
         {
@@ -176,7 +175,7 @@ def revoke(invitation: Invitation, by: User, batch_id: int | None = None) -> Non
     """Revoke an invitation and cancel its unsent messages. Does not commit."""
     invitation.state, invitation.closed_at = InvitationState.REVOKED, utcnow()
     outbox.cancel_for_invitations([invitation.id])
-    events.record(by, AuditAction.INVITATION_REVOKED, invitation, batch=batch_id)
+    events.record(by, "invitation.revoked", invitation, batch=batch_id)
 
 
 def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = None) -> int:
@@ -188,7 +187,7 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
         wanted.append(in_json(Invitation.role_id, lookup.administrators()))
     revoked = _close(*wanted)
     outbox.cancel_for_invitations([invitation_id for invitation_id, _ in revoked])
-    events.record_many(by, AuditAction.INVITATION_REVOKED, Invitation, revoked, batch=batch_id)
+    events.record_many(by, "invitation.revoked", Invitation, revoked, batch=batch_id)
     return len(revoked)
 
 
@@ -212,7 +211,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
             "This invitation has expired. Invite this person again; that makes a new link."
         )
     expiries = hand_over(invitation)
-    events.record(by, AuditAction.INVITATION_LINK_COPIED, invitation, **expiries)
+    events.record(by, "invitation.link_copied", invitation, **expiries)
     db.session.commit()
     return invitation_links.link_url(invitation)
 
@@ -243,7 +242,7 @@ def accept(given: str, name: str, password: str) -> User:
     invitation.user_id = user.id
     groups = "All groups" if user.all_groups else sorted(group.name for group in user.groups)
     access = {"role": invitation.role.name, "groups": groups}
-    events.record(user, AuditAction.INVITATION_ACCEPTED, invitation, after=access, user=user.id)
+    events.record(user, "invitation.accepted", invitation, after=access, user=user.id)
     lookup.commit()
     return user
 
@@ -280,7 +279,7 @@ def send_reminders() -> int:
         for invitation_id, email in reminded
     ]
     outbox.add_messages(MessageKind.REMINDER, messages)
-    events.record_many(None, AuditAction.INVITATION_REMINDED, Invitation, reminded)
+    events.record_many(None, "invitation.reminded", Invitation, reminded)
     db.session.commit()
     queue.enqueue_send()
     return len(reminded)

@@ -34,7 +34,6 @@ from webapp.models import (
     User,
 )
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import render, results, throttle
 from webapp.services.settings import in_force
@@ -92,7 +91,7 @@ def retry_failed(batch: Batch, by: User) -> int:
         _let_wait(row)
     results.reopen(batch_id)
     batch = db.session.get_one(Batch, batch_id)
-    events.record(by, AuditAction.MESSAGES_RETRIED, batch, messages=len(found))
+    events.record(by, "messages.retried", batch, messages=len(found))
     lookup.bump_version()
     db.session.commit()
     queue.enqueue_send()
@@ -170,7 +169,7 @@ def cancel_queued(batch: Batch, by: User) -> None:
             invitation.closed_at = utcnow()
             withdrawn.append((invitation.id, invitation.email))
     why = "its upload was cancelled"
-    action = AuditAction.INVITATION_CLOSED
+    action = "invitation.closed"
     events.record_many(by, action, Invitation, withdrawn, reason=why, batch=batch.id)
     lookup.bump_version()
 

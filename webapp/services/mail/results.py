@@ -24,7 +24,6 @@ from webapp.models import (
     Row,
 )
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.mail import throttle
 from webapp.services.settings import in_force
@@ -173,9 +172,7 @@ def _begin(message_id: int, worker: str) -> Message | None:
 def _fail(message: Message, result: CodedText) -> None:
     _close(message, MessageState.FAILED, Outcome.FAILED, result)
     reason = describe_mail(message.result)
-    events.record(
-        None, AuditAction.MESSAGE_FAILED, message, reason=reason, attempts=message.attempts
-    )
+    events.record(None, "message.failed", message, reason=reason, attempts=message.attempts)
     if message.invitation_id:
         lookup.bump_version()  # the next upload plans to send it again
 
@@ -247,7 +244,7 @@ def _finish(batch: Batch) -> None:
         .group_by(Row.outcome)
     )
     outcomes = dict(db.session.execute(query).all())
-    events.record(None, AuditAction.BATCH_FINISHED, batch, outcomes=outcomes)
+    events.record(None, "batch.finished", batch, outcomes=outcomes)
     if not batch.reverts_id or Outcome.UPDATED not in outcomes:
         return
     original = db.session.get_one(Batch, batch.reverts_id)
@@ -255,7 +252,7 @@ def _finish(batch: Batch) -> None:
     if original.state in (BatchState.FINISHED, BatchState.CANCELLED):
         original.state = BatchState.REVERTED
         by = batch.confirmed_by
-        events.record(by, AuditAction.BATCH_REVERTED, original, revert=batch.id)
+        events.record(by, "batch.reverted", original, revert=batch.id)
 
 
 def reopen(batch_id: int) -> None:

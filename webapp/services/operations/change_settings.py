@@ -12,7 +12,6 @@ from webapp.core.text.formatting import to_one_line
 from webapp.db import begin_write, db
 from webapp.models import User
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME, REQUIRED_OF
@@ -73,7 +72,7 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     if changed:
         events.record(
             by,
-            AuditAction.ORGANISATION_CHANGED,
+            "organisation.changed",
             place,
             before={each.lower(): before[each] for each in changed},
             after={each.lower(): new[each] for each in changed},

@@ -28,7 +28,6 @@ from webapp.models import (
 )
 from webapp.schemas import passwords
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import groups, lookup
 from webapp.services.settings import in_force
 from webapp.settings.settings import ConfigError
@@ -111,7 +110,7 @@ def _create_owner(address: Address, name: str, password_hash: str) -> User:
     place = in_force.organisation()
     place.setup_token_hash = None
     place.owner_id = owner.id
-    events.record(owner, AuditAction.SETUP_DONE, place)
+    events.record(owner, "setup.done", place)
     return owner
 
 

@@ -26,7 +26,6 @@ from webapp.models import (
 )
 from webapp.services.accounts import sessions
 from webapp.services.audit import chain, events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.audit.chain import day_before
 from webapp.services.batches import report, review
 from webapp.services.settings import in_force
@@ -66,7 +65,7 @@ def delete_rows() -> int:
     rows = tally.total()
     if rows:
         days = in_force.settings().retention_days
-        events.record(None, AuditAction.BATCH_ROWS_DELETED, batch, rows=rows, days=days)
+        events.record(None, "batch.rows_deleted", batch, rows=rows, days=days)
     db.session.commit()
     return 1
 
@@ -125,7 +124,7 @@ def delete_messages() -> int:
     transports.delete_files(outbox, found.values())
     bulk_execute(delete(Message).where(Message.id.in_(found)))
     days = in_force.settings().retention_days
-    events.record(None, AuditAction.MESSAGES_DELETED, messages=len(found), days=days)
+    events.record(None, "messages.deleted", messages=len(found), days=days)
     db.session.commit()
     return len(found)
 

@@ -27,7 +27,6 @@ from webapp.models import (
 )
 from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events as audit
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import confirmation
 from webapp.services.directory import lookup, replaced_addresses
 from webapp.services.settings import in_force
@@ -116,7 +115,7 @@ def erase(user_id: int, by: User) -> str:
     replaced_addresses.forget(found.addresses)
     audit.erase_names(user, redactor)
     _anonymise(user, name)
-    audit.record(by, AuditAction.USER_ERASED, user)
+    audit.record(by, "user.erased", user)
     lookup.bump_version()
     db.session.commit()
     delete_files(in_force.environment().data_dir / "outbox", found.messages)

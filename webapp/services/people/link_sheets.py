@@ -13,7 +13,6 @@ from webapp.core.plan.planner import Ref
 from webapp.db import begin_write, commit_and_keep, db, in_json, utcnow
 from webapp.models import Invitation, InvitationState, User
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup, people_list
 from webapp.services.invitations import invitations
 from webapp.services.links import invitation_links
@@ -79,9 +78,7 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> Sequence[tuple[In
     expiries = {each.id: invitations.hand_over(each) for each in found}
     subjects = [(each.id, each.email) for each in found]
     batch = {"batch": chosen} if isinstance(chosen, int) else {}
-    events.record_many(
-        by, AuditAction.INVITATION_LINK_ON_SHEET, Invitation, subjects, expiries, **batch
-    )
+    events.record_many(by, "invitation.link_on_sheet", Invitation, subjects, expiries, **batch)
     commit_and_keep()
     return [(each, invitation_links.link_url(each)) for each in found]
 

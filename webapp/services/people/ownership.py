@@ -8,7 +8,6 @@ from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.db import begin_write, db
 from webapp.models import OWNER_ROLE_ID, Organisation, User, UserState
 from webapp.services.audit import events
-from webapp.services.audit.actions import AuditAction
 from webapp.services.directory import lookup
 
 
@@ -47,7 +46,7 @@ def hand_over(heir_id: int, by: User, seen_role_id: int | None) -> User:
     heir.groups = []
     events.record(
         by,
-        AuditAction.OWNERSHIP_HANDED_OVER,
+        "ownership.handed_over",
         heir,
         before={"owner": by.email, "role": role.name},
         after={"owner": heir.email, "role": "Owner"},

@@ -28,7 +28,6 @@ from webapp.http.web import (
     safe_next,
 )
 from webapp.models import Invitation
-from webapp.services.audit.actions import AuditAction
 from webapp.services.batches import single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
@@ -62,7 +61,7 @@ def create() -> BaseResponse | tuple[str, int]:
     except RuleViolationError as refusal:
         issues = issues_of(refusal)
         if any(issue["code"] in BEYOND_RANK for issue in issues):
-            record_refusal(AuditAction.RANK_REFUSED)
+            record_refusal("rank.refused")
         show_issues(form, issues)
         return page_or_fragment(
             "invitations/new.html",
