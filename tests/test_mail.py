@@ -112,7 +112,7 @@ def test_what_before_data_raises_stops_this_message_alone(sink: Sink, way: Way) 
 def test_a_refusal_is_told_and_the_connection_goes_on(
     sink: Sink, way: Way, at: str, answer: str, raised: type[Exception], words: str
 ) -> None:
-    if at == "mail" and answer.startswith("55"):
+    if at == "mail" and answer.startswith("550"):
         raised, words = (
             MailServerUnavailableError,
             f"The mail server localhost:{sink.port} refuses the sender {SENDER} ({answer}). "
@@ -160,7 +160,7 @@ def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) ->
 
 
 def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.2)
     sink.answer(INES, HANG)
     with pytest.raises(ConnectionLostError, match="timed out"):
         send(way(sink))

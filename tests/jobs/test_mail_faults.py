@@ -28,8 +28,6 @@ AWAY = b"421 4.3.2 Not now\r\n"
 BEFORE_A_MESSAGE = ("GREETING", "EHLO", "STARTTLS", "AUTH")
 IN_ITS_MIDST = ("MAIL", "RCPT", "DATA")
 SPOILT = (HANG, CUT)
-WAITS = {"COMMAND_SECONDS": (*BEFORE_A_MESSAGE, *IN_ITS_MIDST), "ANSWER_SECONDS": ("DOT",)}
-"""The time-outs of SMTP, and the commands at which each ends the wait."""
 
 pytestmark = [pytest.mark.usefixtures("app"), pytest.mark.slow]
 
@@ -39,8 +37,7 @@ def sent_by(change_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     """`sent_by(server)` sends what is due. Only the time-out that the server's fault needs is short: the rest may be slow."""
 
     def send(server: Scripted, scheme: str = "smtp", who: str = "") -> None:
-        for name, commands in WAITS.items():
-            monkeypatch.setattr(smtp, name, 0.2 if server.silent_at.intersection(commands) else 10.0)
+        monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.2 if server.silent_at else 10.0)
         change_settings(mail_url=f"{scheme}://{who}{server.address}", mail_from="Muster <muster@northfield.example>")
         jobs.send()
 
@@ -368,16 +365,40 @@ def test_a_recipient_who_does_not_want_this_sender_fails_where_others_take_it(se
     assert row_of(PEOPLE[1]).why.startswith("Refused by the mail server (")
 
 
+def test_one_or_two_recipients_that_refuse_the_sender_fail(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(RCPT=NOT_THIS_SENDER[0]) as server:
+        sent_by(server)
+    assert throttle.alarm() is None
+    assert states_of(INES, JONAS) == [(MessageState.FAILED, 1)] * 2
+
+
+def test_a_first_recipient_that_refuses_the_sender_fails_where_the_next_takes_it(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS, LENA)
+    with Scripted(times=1, RCPT=NOT_THIS_SENDER[0]) as server:
+        sent_by(server)
+    assert throttle.alarm() is None
+    assert [state for state, _ in states_of(INES, JONAS, LENA)] == [MessageState.FAILED, *[MessageState.SENT] * 2]
+
+
 def test_messages_that_show_a_refused_sender_let_others_go_first(sent_by: Callable[..., None]) -> None:
-    make_sending_batch(INES, JONAS, LENA, PEOPLE[0])
-    with Scripted(times=3, RCPT=NOT_THIS_SENDER[0]) as server:
-        for _ in range(3):
+    make_sending_batch(INES, JONAS, LENA, *PEOPLE[:2])
+    with Scripted(times=4, RCPT=NOT_THIS_SENDER[0]) as server:
+        for _ in range(2):  # at the second time one message is enough
             sent_by(server)
             assert throttle.alarm()
             pass_time(seconds=31)
         sent_by(server)
-        assert len(server.taken) == 4
+        assert len(server.taken) == 5
     assert throttle.alarm() is None
+
+
+def test_a_message_that_is_too_large_at_mail_fails_alone(sent_by: Callable[..., None]) -> None:
+    make_sending_batch(INES, JONAS)
+    with Scripted(times=1, MAIL=b"552 5.3.4 Message size exceeds fixed limit\r\n") as server:
+        sent_by(server)
+    assert throttle.alarm() is None
+    assert [state for state, _ in states_of(INES, JONAS)] == [MessageState.FAILED, MessageState.SENT]
 
 
 @pytest.mark.any_database

@@ -6,14 +6,13 @@ import re
 
 LONGEST_WORDS = 300
 
-_CODES = re.compile(r"(\d{3})(?: (\d\.(\d{1,3}\.\d{1,3}))\b)?")
+_CODES = re.compile(r"\d{3}(?: \d\.\d{1,3}\.\d{1,3}\b)?")
 _SENDER = re.compile(
     r"\bsender\b|\bsend (?:\w+ )?as\b|sendas|\bmail from\b|\bfrom[: ]+address\b|return[- ]path|envelope[- ]from",
     re.I,
 )
-_RECIPIENT_CODES = re.compile(r"1\.[0-6]|2\.\d+|4\.\d+")
-"""Address, mailbox, and the way to its domain."""
-_GREYLIST = re.compile(r"gr[ae]y[- ]?list", re.I)
+_ONE_RECIPIENT = re.compile(r"\d{3} \d\.(1\.[0-6]|2\.\d+|4\.\d+)\b|.*gr[ae]y[- ]?list", re.I)
+"""Codes about an address, a mailbox and the way to its domain; and what is said to a first try."""
 _PACE = re.compile(
     r"too (?:many|fast|quick|much)|\brates?\b|\blimit|\bslow|throttl|quota|exceed|flood|\bper (?:second|minute|hour|day)\b",
     re.I,
@@ -39,16 +38,8 @@ def is_about_sender(words: str, sender: str) -> bool:
     return sender.casefold() in words.casefold() or _SENDER.search(words) is not None
 
 
-def may_be_about_pace(words: str) -> bool:
-    """Whether "not now" may be said to everybody; never where it is about one recipient, or a first try is never taken."""
-    return not _RECIPIENT_CODES.fullmatch(_detail(words)) and not _GREYLIST.search(words)
-
-
-def is_about_pace(words: str) -> bool:
-    """Whether the server says itself that it gets too much."""
-    return may_be_about_pace(words) and _PACE.search(words) is not None
-
-
-def _detail(words: str) -> str:
-    found = _CODES.match(words)
-    return (found[3] or "") if found else ""
+def is_about_pace(words: str, *, has_taken: bool) -> bool:
+    """Whether "not now" is said to everybody; where the server has taken no message yet, only if it speaks of too many."""
+    if _ONE_RECIPIENT.match(words):
+        return False
+    return has_taken or _PACE.search(words) is not None

@@ -20,20 +20,23 @@ from webapp.mail.errors import (
     MailServerUnavailableError,
     MailThrottledError,
     PermanentDeliveryError,
+    SenderRefusedError,
     TemporaryDeliveryError,
     UncertainDeliveryError,
 )
 from webapp.mail.mime import MimeMessage
 from webapp.mail.transports import Transport
 from webapp.run import processes
-from webapp.services.mail import claim, results
+from webapp.services.mail import claim, results, throttle
 
 TURN = 20.0
 """Seconds after which the job gives way to others."""
 CLAIM = 20
 """Messages claimed at a time."""
 SEVERAL = 3
-"""After so many messages in a row that are put off with the same codes, it is the server."""
+"""After so many messages in a row that are answered with the same codes, it is the server."""
+
+CollectedError = TemporaryDeliveryError | SenderRefusedError
 
 
 def send(turn: float = TURN) -> None:
@@ -92,9 +95,10 @@ def _renew_leases(worker: str) -> Iterator[None]:
 
 
 class _Run:
-    """Sends over one connection, and tells what is put off for one recipient from what is put off for everybody.
+    """Sends over one connection, and tells an answer about one recipient from an answer about everybody.
 
-    Messages that are put off with the same codes, one after the other, are collected until it is clear which they are.
+    Messages that are put off, or refused for their sender, one after the other and with the same codes, are collected until
+    it is clear which it is.
     """
 
     def __init__(self, transport: Transport, worker: str, end_of_turn: float) -> None:
@@ -103,22 +107,23 @@ class _Run:
         self._end_of_turn = end_of_turn
         self._has_answered = False
         self._has_taken = False
-        self._put_off: dict[int, TemporaryDeliveryError] = {}
+        self._collected: dict[int, CollectedError] = {}
+        self._codes = ""
 
     def send_all(self, claimed: Sequence[int]) -> None:
         """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.
 
-        Raises MailServerUnavailableError and MailThrottledError.
+        Raises MailServerUnavailableError and MailThrottledError: these cost no collected message a try.
         """
-        try:
-            while claimed:
-                for message_id, message in claim.render_claimed(claimed, self._worker):
-                    is_open = _has_time(self._end_of_turn) and self._send(message_id, message)
-                    if not is_open:
-                        return
+        is_open = True
+        while claimed and is_open:
+            for message_id, message in claim.render_claimed(claimed, self._worker):
+                is_open = _has_time(self._end_of_turn) and self._send(message_id, message)
+                if not is_open:
+                    break
+            else:
                 claimed = _claim(self._worker, self._end_of_turn)
-        finally:
-            self._defer_collected()
+        self._settle_collected()
 
     def _send(self, message_id: int, message: MimeMessage) -> bool:
         """Send one message and record the result. Returns whether the connection is still open. Raises as `send_all`."""
@@ -129,20 +134,21 @@ class _Run:
                 message, lambda: claim.begin_data(message_id, worker, is_file=is_file)
             )
         except ConnectionLostError as error:
-            if self._has_answered:  # servers do this after some messages; it is sent over a new one
-                self._defer_collected()
-                claim.release(worker, surely_unsent=True)
-                return False
-            results.defer(message_id, worker, error.answer, by_server=False)
-            raise MailServerUnavailableError(**error.answer) from error
+            if not self._has_answered:
+                results.defer(message_id, worker, error.answer, by_server=False)
+                raise MailServerUnavailableError(**error.answer) from error
+            # servers do this after some messages; it is sent over a new one
+            self._settle_collected()
+            claim.release(worker, surely_unsent=True)
+            return False
         except UncertainDeliveryError as error:
             results.record_uncertain(message_id, worker, error.answer)
             return False
-        except TemporaryDeliveryError as error:
+        except (TemporaryDeliveryError, SenderRefusedError) as error:
             self._collect(message_id, error)
         except PermanentDeliveryError as error:
             logger.info("message %d was refused, Message-ID %s", message_id, message.message_id)
-            self._defer_collected()
+            self._settle_collected()
             results.record_failed(message_id, worker, error.answer)
         except ConflictError:
             pass  # it is released with the run; if its invitation is closed, the next claim cancels it
@@ -150,25 +156,30 @@ class _Run:
             logger.info("message %d was handed over, Message-ID %s", message_id, message.message_id)
             results.record_sent(message_id, worker, answer, is_file=is_file)
             self._has_taken = True
-            self._defer_collected()
+            self._settle_collected()
         self._has_answered = True
         return True
 
-    def _collect(self, message_id: int, error: TemporaryDeliveryError) -> None:
-        """Add a message that was put off. If the server gets too much, forget them all, and raise that."""
+    def _collect(self, message_id: int, error: CollectedError) -> None:
+        """Collect a message. Raises as `send_all` when it is clear that all others would be answered like it."""
         words = error.answer["words"]
-        before = [mail_answers.codes(each.answer["words"]) for each in self._put_off.values()]
-        if mail_answers.codes(words) not in before:
-            self._defer_collected()
-        self._put_off[message_id] = error
-        # not so where a first try is never taken: that is greylisting
-        is_likely = self._has_taken or mail_answers.is_about_pace(words)
-        if is_likely and mail_answers.may_be_about_pace(words) and len(self._put_off) >= SEVERAL:
-            self._put_off.clear()
+        codes = mail_answers.codes(words)
+        if codes != self._codes:
+            self._settle_collected()
+        self._codes = codes
+        self._collected[message_id] = error
+        is_several = len(self._collected) >= SEVERAL
+        if isinstance(error, SenderRefusedError):
+            # where sending is held up, one shows that this goes on
+            if not self._has_taken and (is_several or throttle.alarm()):
+                raise MailServerUnavailableError(**{**error.answer, "code": "sender_refused"})
+        elif is_several and mail_answers.is_about_pace(words, has_taken=self._has_taken):
             raise MailThrottledError(**error.answer)
 
-    def _defer_collected(self) -> None:
-        """Defer each collected message by itself."""
-        put_off, self._put_off = self._put_off, {}
-        for message_id, error in put_off.items():
-            results.defer(message_id, self._worker, error.answer)
+    def _settle_collected(self) -> None:
+        """Record each collected message by itself: the answer was about its recipient."""
+        for message_id, error in self._collected.items():
+            is_refused = isinstance(error, SenderRefusedError)
+            record = results.record_failed if is_refused else results.defer
+            record(message_id, self._worker, error.answer)
+        self._collected.clear()

@@ -24,6 +24,10 @@ class PermanentDeliveryError(MailError):
     """The message is refused for good (SMTP 5xx), or cannot be built."""
 
 
+class SenderRefusedError(MailError):
+    """The message is refused for its sender, once its recipient was told: perhaps all others are, too."""
+
+
 class ConnectionLostError(MailError):
     """The connection failed before the message was handed over; where it had just been opened, the message may be the cause."""
 

@@ -338,12 +338,12 @@ def test_a_refusal_fails_the_row_with_the_servers_words_and_is_audited() -> None
     batch = make_sending_batch(INES, JONAS)
     version = lookup.directory_version()
     first, second = claim.claim("w1")
-    finish(results.record_failed(first, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"}))
+    finish(results.record_failed(first, "w1", {"code": "refused", "words": "552 5.2.2"}))
     message, row = message_to(INES), row_of(INES)
-    assert (message.state, message.result_text) == (MessageState.FAILED, "Mailbox full (552 5.2.2)")
-    assert (row.outcome, row.why) == (Outcome.FAILED, "Mailbox full (552 5.2.2)")
+    assert (message.state, message.result_text) == (MessageState.FAILED, "Refused by the mail server (552 5.2.2)")
+    assert (row.outcome, row.why) == (Outcome.FAILED, "Refused by the mail server (552 5.2.2)")
     (event,) = events("message.failed")
-    assert (event.subject, event.details["reason"]) == (INES, "Mailbox full (552 5.2.2)")
+    assert (event.subject, event.details["reason"]) == (INES, "Refused by the mail server (552 5.2.2)")
     assert invitation_of(INES).expires_at is None
     assert lookup.directory_version() > version, "the next upload plans to send it again"
     assert db.session.get_one(Batch, batch.id).state is BatchState.PROCESSING
@@ -514,7 +514,7 @@ def test_only_a_batch_at_work_is_finished(state: BatchState) -> None:
 def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     batch = make_sending_batch(INES, JONAS)
     first, second = claim.claim("w1")
-    results.record_failed(first, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"})
+    results.record_failed(first, "w1", {"code": "refused", "words": "552 5.2.2"})
     finish(results.record_sent(second, "w1", {"code": "accepted", "words": "250 OK"}))
     before = message_to(INES).message_id
     pass_time(days=3)
@@ -539,7 +539,7 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
 def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> None:
     batch = make_sending_batch(INES, JONAS)
     for id in claim.claim("w1"):
-        finish(results.record_failed(id, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"}))
+        finish(results.record_failed(id, "w1", {"code": "refused", "words": "552 5.2.2"}))
     invitation_of(INES).state = InvitationState.REVOKED
     db.session.commit()
     actions.do_now("invitation", invitation_of(JONAS).id, Action(Do.RESEND), make_persona("Admin"))
@@ -550,7 +550,7 @@ def test_retry_leaves_out_closed_invitations_and_those_sent_again_by_hand() -> N
 def test_retry_never_gives_what_one_may_not_grant() -> None:
     batch = make_sending_batch(INES)
     (id,) = claim.claim("w1")
-    finish(results.record_failed(id, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"}))
+    finish(results.record_failed(id, "w1", {"code": "refused", "words": "552 5.2.2"}))
     assert outbox.retry_failed(db.session.get_one(Batch, batch.id), make_persona("Remote")) == 0
 
 

@@ -7,14 +7,6 @@ from __future__ import annotations
 
 from webapp.core.text.phrases import CodedText, describe
 
-CAUSES = {
-    "timeout": "no answer in time",
-    "no_host": "no such host",
-    "closed": "it closed the connection",
-    "certificate": "its certificate does not pass: {words}",
-}
-"""Why a connection failed. Other causes are texts of the operating system."""
-
 PHRASES = {
     # what the mail server said to a message
     "accepted": "{words}",
@@ -24,13 +16,8 @@ PHRASES = {
     "uncertain": "{server} broke off while the message was handed over ({cause}).",
     "uncertain_twice": "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more",
     "given_up": "Put off by the mail server for a day ({answer})",
-    # stored by earlier versions
-    "mailbox_full": "Mailbox full ({codes})",
-    "domain_not_found": "Mail server for {domain} not found ({codes})",
-    "too_large": "The mail server takes {limit:,} bytes a message, and this one has {size:,}. Shorten its text.",
     # why sending is held up
     "unreachable": "{server} cannot be reached ({cause}).",
-    "starttls_missing": "{server} does not offer STARTTLS.",
     "sign_in_refused": "{server} refused the sign-in ({words}).",
     "broken": "{server} broke off ({cause}).",
     "stopped": "{server} does not go on ({words}).",
@@ -63,8 +50,6 @@ def describe_mail(said: CodedText) -> str:
     if not said:
         return ""
     params = dict(said)
-    if "cause" in said:
-        params["cause"] = describe(CAUSES, said["cause"])
     if "answer" in said:
         params["answer"] = describe_mail(said["answer"]).rstrip(".")
     text = describe(PHRASES, params)
