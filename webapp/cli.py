@@ -20,7 +20,6 @@ from webapp.services.audit import chain
 from webapp.services.links import account_links
 from webapp.services.operations import backup as backups
 from webapp.services.operations import doctor, first_run
-from webapp.services.operations.doctor import Level
 from webapp.services.settings import in_force
 from webapp.settings.settings import ConfigError
 
@@ -82,11 +81,11 @@ def owner_link(without_second_factor: bool) -> None:
 @click.pass_context
 def examine(context: click.Context) -> None:
     """Look at everything that Muster needs, and say what to do; exits with 1 where something is wrong."""
-    found = Counter[Level]()
+    found = Counter[str]()
     for about, level, words in doctor.examine():
         click.echo(f"{level:<8} {about:<12} {words}")
         found[level] += 1
-    wrong, warnings = found[Level.WRONG], found[Level.WARNING]
+    wrong, warnings = found[doctor.WRONG], found[doctor.WARNING]
     click.echo(f"{plural(wrong, 'thing')} wrong, {plural(warnings, 'warning')}.")
     if wrong:
         context.exit(1)

@@ -25,6 +25,7 @@ def upgrade(revision: str = "head") -> None:
     flask_migrate.upgrade(revision=revision)
 
 
-def scripts() -> ScriptDirectory:
-    """The migrations there are."""
-    return ScriptDirectory(str(FOLDER))
+def revisions() -> list[str]:
+    """The migrations there are, the newest first."""
+    scripts = ScriptDirectory(str(FOLDER))
+    return [script.revision for script in scripts.walk_revisions()]

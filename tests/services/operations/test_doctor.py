@@ -9,7 +9,7 @@ import time
 
 import pytest
 from webapp.db import db
-from webapp.models import Organisation, Worker
+from webapp.models import Worker
 from webapp.run import data_folder, valkey
 from webapp.services.audit import chain, events
 
@@ -151,14 +151,6 @@ def told_wrong(app, about):
     return told[about]
 
 
-def test_what_others_could_read(install, tmp_path):
-    app = install()
-    (tmp_path / "data").chmod(0o755)
-    code, told = examine(app)
-    assert code == 1
-    assert "chmod 700" in told["data folder"]
-
-
 def test_a_disk_that_is_nearly_full(install, monkeypatch):
     monkeypatch.setattr("webapp.services.operations.doctor.GB", 2**61)
     assert "make room" in examine(install())[1]["data folder"]
@@ -168,8 +160,6 @@ def test_addresses_worth_a_warning(install):
     assert "is not https" in examine(install(PUBLIC_URL="http://muster.example.org"))[1]["address"]
     told = examine(install(PUBLIC_URL="https://muster.example.org"))[1]["address"]
     assert "set MUSTER_TRUSTED_PROXIES=1" in told
-    told = examine(install(PUBLIC_URL="https://m.example.org", HOST="0.0.0.0", TRUSTED_PROXIES="1"))[1]["address"]
-    assert "past the proxy" in told
 
 
 def test_an_audit_log_that_somebody_changed(install):
@@ -188,15 +178,5 @@ def test_an_audit_log_that_somebody_changed(install):
 
     within(app, tamper)
     told = told_wrong(app, "audit log")
-    assert "was changed, or not written by Muster." in told
+    assert "wrong: It was changed" in told
     assert "muster audit verify" in told
-
-
-def test_a_setting_of_a_page_that_no_longer_does(install):
-    app = install()
-
-    def set_it():
-        db.session.get_one(Organisation, 1).settings = {"MAX_ROWS": "many"}
-
-    within(app, set_it)
-    assert "MAX_ROWS was set on a page and cannot be used" in examine(app)[1]["settings"]
