@@ -12,7 +12,7 @@ from bench.timing import Figure
 from webapp.core.plan.planner import Mode
 from webapp.db import db
 from webapp.models import User
-from webapp.services.batches import bulk_fix, options, undo
+from webapp.services.batches import bulk_edit, options, undo
 
 
 def figures() -> list[Figure]:
@@ -35,7 +35,7 @@ def figures() -> list[Figure]:
             return [
                 *measured(
                     "replace a role in 25,000 of 50,000 rows",
-                    lambda by: bulk_fix.fix(batch_id, "role", "Analsyt", "Analyst", by),
+                    lambda by: bulk_edit.fix(batch_id, by, "role", "Analsyt", "Analyst"),
                 ),
                 *measured("undo that", lambda by: undo.undo(batch_id, by)),
                 *measured(

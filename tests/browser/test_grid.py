@@ -648,7 +648,7 @@ class TestCopyAndPaste:
         expect(dialog.get_by_role("button", name="Add 3 rows")).to_be_focused()
         press(page, "Enter")
         expect(page.get_by_label("Email, row 18")).to_have_value("extra4@northfield.example")
-        heard(page, "3 rows added.")
+        heard(page, "3 rows added below the last one.")
         until(page, "document.activeElement !== document.body")
         expect(page.get_by_role("button", name="Send 17 invitations")).to_be_visible()
         stored(page, "Email, row 16", "extra2@northfield.example")

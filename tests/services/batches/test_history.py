@@ -10,7 +10,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, bulk_fix, cell_edit, confirmation, corrections, options, planner, undo
+from webapp.services.batches import bulk_edit, cell_edit, confirmation, corrections, options, planner, undo
 
 from tests.factories import make_group, make_persona, make_user
 from tests.properties import fewer
@@ -82,7 +82,7 @@ def act(batch_id: int, action: tuple, by) -> None:
         offered = corrections.find_corrections(batch).fixes
         if offered:
             offer = offered[what[0] % len(offered)]
-            bulk_fix.fix(batch_id, offer.field, offer.old, offer.new, by)
+            bulk_edit.fix(batch_id, by, offer.field, offer.old, offer.new)
         return
     if kind == "replace":
         bulk_edit.replace(batch_id, by, bulk_edit.Replacement(what[0], what[1], "Remote"))
@@ -185,7 +185,7 @@ class TestUndo:
 
     def test_of_a_bulk_step_is_refused_whole(self, batch, admin):
         ana = make_user("Ana Silva", "Admin")
-        bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_edit.fix(batch.id, admin, "role", "Analsyt", "Analyst")
         edit(batch, 6, "role", "Remote", ana)
         with pytest.raises(ConflictError, match="Ana Silva has since changed Role in row 6"):
             undo.undo(batch.id, admin)
@@ -266,7 +266,7 @@ def test_undo_and_redo_cost_the_same_for_two_rows_and_a_thousand(admin, queries)
     counted = []
     for n in (2, 1100):
         batch = make_review(admin, [(f"u{i}@northfield.example", "Analsyt", "") for i in range(n)])
-        bulk_fix.fix(batch.id, "role", "Analsyt", "Analyst", admin)
+        bulk_edit.fix(batch.id, admin, "role", "Analsyt", "Analyst")
         spent = []
         for step in (undo.undo, undo.redo):
             queries.clear()

@@ -10,7 +10,7 @@ from webapp.core.files.fields import Field
 from webapp.core.files.table import Line
 from webapp.db import db
 from webapp.models import BatchFile, Row
-from webapp.services.batches import bulk_fix, corrections, mapping, upload
+from webapp.services.batches import bulk_edit, corrections, mapping, upload
 from webapp.services.batches.mapping import Choice
 from webapp.services.directory import aliases
 
@@ -100,6 +100,6 @@ def test_a_word_too_long_to_be_remembered_changes_nothing(by):
     word = "Lehrer " * 20
     batch = upload.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
     with pytest.raises(RuleViolationError, match="at most 80 characters"):
-        bulk_fix.translate(batch.id, "role", word, "Analyst", by, remember=True)
+        bulk_edit.translate(batch.id, by, "role", word, "Analyst", remember=True)
     db.session.rollback()
     assert db.session.scalars(db.select(Row.role)).one() == word.strip()

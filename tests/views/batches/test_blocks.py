@@ -137,7 +137,7 @@ class TestLinesWithoutARow:
             (6, "new@x.org", Plan.INVITE),
             (7, "u0@northfield.example", Plan.ATTENTION),
         ]
-        assert "2 rows added." in answer.page.text
+        assert "2 rows added below the last one." in answer.page.text
         assert "#rows tbody" in targets(answer)
         assert db.session.get(Batch, batch.id).size == 6
         admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)

@@ -403,9 +403,9 @@ class TestWords:
         assert "Choose a role that you may grant." in answer.page.text
         assert db.session.scalars(db.select(Alias)).all() == []
 
-    def test_a_word_that_no_row_says_any_more_is_a_conflict(self, admin):
+    def test_a_word_that_no_row_says_any_more_changes_nothing_and_is_not_remembered(self, admin):
         batch = stage(admin, self.FILE)
-        self.translate(admin, batch, 409, field="role", word="Hausmeister", meant="Remote", remember="yes")
+        self.translate(admin, batch, field="role", word="Hausmeister", meant="Remote", remember="yes")
         assert db.session.scalars(db.select(Alias)).all() == []
 
     def test_listing_them_costs_the_same_in_a_small_and_a_large_batch(self, admin, queries, change_settings):

@@ -3,61 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from flask import render_template, url_for
+from flask import render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import review_context, row_context
 from webapp.http.web import is_fragment, redirect_to
-from webapp.models import Batch
 from webapp.services.batches import corrections, review
-from webapp.services.batches.changes import Place, Result
-
-Toast = dict[str, Any]
-"""Arguments of the macro `ui.toast`."""
+from webapp.services.batches.changes import ChangeSet, Place
 
 
 def draw_rows(
-    result: Result, fresh: Collection[Place] = (), toasts: Sequence[Toast] = (), status: str = ""
+    step: ChangeSet,
+    fresh: Collection[Place] = (),
+    said: str = "",
+    status: str = "",
+    warnings: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The changed rows, and every part of the review that depends on rows: always the same parts.
 
     Fixes and unknown words follow where a row has or had a problem: else they are as they were.
 
-    fresh: further cells that are replaced; others are morphed, so that half typed text stays. status: for screen readers.
+    fresh: further cells that are replaced; others are morphed, so that half typed text stays. said: a toast, which offers to undo
+    a new step. status: for screen readers. warnings: further toasts, each with its title.
     """
-    # a new step is one's own: nothing can be redone any more
-    is_new_step = result.version and not result.name
     return render_template(
         "batches/rows/_changed.html",
-        result=result,
-        fresh={*result.places, *result.newer, *fresh},
-        own={"undo": True, "redo": False} if is_new_step else None,
-        corrections_change=result.had_problems and corrections.are_cheap(result.batch),
-        toasts=toasts,
+        result=step,
+        fresh={*step.places, *step.newer, *fresh},
+        # a new step is one's own: nothing can be redone any more
+        own={"undo": True, "redo": False} if step.is_new else None,
+        corrections_change=step.had_problems and corrections.are_cheap(step.batch),
+        said=said,
+        undo=step.version if step.is_new else None,
         status=status,
-        **row_context(result.batch),
+        warnings=warnings,
+        **row_context(step.batch),
     )
 
 
-def draw_review(batch_id: int, said: str, undo: int | None = None) -> str | BaseResponse:
-    """The whole review, with the same filter and page, and a toast. undo: the version of the step that it offers to undo."""
+def draw_review(step: ChangeSet, said: str) -> str | BaseResponse:
+    """The whole review after a change of many rows, with the same filter and page.
+
+    said: a toast, which offers to undo a new step; "{rows}" in it becomes "3 rows".
+    """
+    batch_id = step.batch.id
+    said = said.replace("{rows}", plural(step.count, "row"))
+    if not step.changes:
+        said = "Nothing had to change."
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=said)
     context = review_context(review.get_batch(batch_id))
+    undo = step.version if step.is_new else None
     return render_template("batches/edits/_redrawn.html", said=said, undo=undo, **context)
-
-
-def draw_bulk_change(result: Result, said: str) -> str | BaseResponse:
-    """The review after a bulk change. said: what it did, with "{rows}" for "3 rows"."""
-    done = said.format(rows=plural(result.count, "row"))
-    return draw_review(
-        result.batch.id, done if result.count else "Nothing had to change.", result.version
-    )
-
-
-def undo_address(batch: Batch, version: int | None) -> str | None:
-    """Where a toast sends to undo this step."""
-    return url_for("edits.undo", batch_id=batch.id, version=version) if version else None

@@ -25,6 +25,7 @@ from webapp.services.batches import (
     reverts,
     review,
     row_search,
+    undo,
     upload,
 )
 from webapp.services.directory import lookup, replaced_addresses
@@ -74,6 +75,8 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "as_it_stands": cache(partial(cells.as_it_stands, registry=registry)),
         "role_list": cache(partial(cells.role_list, roles=roles, registry=registry)),
         "with_domain": with_domain,
+        "undoing": lambda: undo.available(batch, current_user()),
+        "look_alikes": lambda: row_search.find_look_alikes(batch),
         "look_alike_of": partial(
             cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains
         ),

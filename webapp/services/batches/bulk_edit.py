@@ -1,4 +1,4 @@
-"""Changes many rows of a batch under review: find and replace, selected rows, rows with the same e-mail."""
+"""Changes many rows of a batch under review: fixes, find and replace, selected rows, rows with the same e-mail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from webapp.core.addresses import with_domain
 from webapp.core.errors import (
     ConflictError,
     NotFoundError,
@@ -19,15 +20,15 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.db import db, in_json
-from webapp.models import Batch, Row, User
-from webapp.schemas.rows import FIELDS, split_groups
-from webapp.services.batches import cell_edit, changes, planner, row_search
+from webapp.models import AliasKind, Batch, Row, User
+from webapp.schemas.rows import split_groups
+from webapp.services.batches import cell_edit, changes, corrections, planner, row_search
 from webapp.services.batches.changes import (
     Change,
-    Proposal,
+    ChangeSet,
     check_length,
 )
-from webapp.services.directory import lookup
+from webapp.services.directory import aliases, lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,75 @@ class Replacement:
         return clean(replaced)
 
 
-def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> Proposal:
+def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> ChangeSet:
     """Make something else of a cell of each of these rows."""
     changed = []
     for row in rows:
         cell = row.cell(field)
-        after = new(cell)
-        if after != cell:
-            changed.append(Change(row, field, cell, after))
-    return Proposal(changed)
+        changed.append(Change(row, field, cell, new(cell)))
+    return ChangeSet(changed)
 
 
 def load_rows(batch: Batch, ids: Iterable[int]) -> list[Row]:
     """Those of these rows that were not removed."""
     return planner.load(planner.select_rows(batch).where(in_json(Row.id, ids)))
+
+
+# A wrong word
+
+
+def propose_fix(
+    batch: Batch,
+    _by: User,
+    field: str,
+    old: str,
+    new: str,
+) -> ChangeSet:
+    """Replace a wrong word in every row that has it."""
+    changes.check_column(field)
+    ids = {
+        word.row_id
+        for word in corrections.list_wrong_words(batch, field)
+        if fold(word.text) == fold(old)
+    }
+    new = " ".join(new.split())
+    return change_cells(load_rows(batch, ids), field, lambda cell: _fix_cell(field, cell, old, new))
+
+
+fix = changes.command(propose_fix)
+
+
+def _fix_cell(field: str, cell: str, old: str, new: str) -> str:
+    if field == "email":
+        return with_domain(cell, new.lstrip("@"))
+    if field == "role":
+        return new
+    names = [new if fold(name) == fold(old) else name for name in split_groups(cell)]
+    # one word may mean several groups
+    return ", ".join(split_groups(",".join(names)))
+
+
+def translate(
+    batch_id: int,
+    by: User,
+    field: str,
+    word: str,
+    meant: str,
+    *,
+    remember: bool = False,
+) -> ChangeSet:
+    """Write the role or the group that is meant into every row that says `word`, as one step that can be undone.
+
+    remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant.
+    """
+    name = official_name(field, meant, by)
+    kind = AliasKind.ROLE if field == "role" else AliasKind.GROUP
+    if remember:
+        aliases.check_word(kind, word)
+    step = fix(batch_id, by, field, word, name)
+    if remember and step.changes:
+        aliases.add(kind, word, name, by)
+    return step
 
 
 # Find and replace
@@ -84,11 +140,10 @@ def propose_replacement(
     batch: Batch,
     _by: User,
     replacement: Replacement,
-) -> Proposal:
+) -> ChangeSet:
     """Find and replace in a column, in all rows of the batch. Raises RuleViolationError where there is nothing to look for."""
     field = replacement.field
-    if field not in FIELDS:
-        raise RuleViolationError("There is no such column.", field="field")
+    changes.check_column(field)
     if not replacement.find and not replacement.whole:
         raise RuleViolationError(
             "Enter what to find, or choose “Whole cell” to fill empty cells.",
@@ -115,7 +170,7 @@ def set_role(
     by: User,
     chosen: Chosen,
     name: str,
-) -> Proposal:
+) -> ChangeSet:
     """Write one role into the selected rows. Raises RuleViolationError for one that this person may not grant."""
     role = official_name("role", name, by)
     return change_cells(_selected(batch, chosen), "role", lambda _cell: role)
@@ -142,7 +197,7 @@ def change_groups(
     chosen: Chosen,
     names: Sequence[str],
     mode: Mode,
-) -> Proposal:
+) -> ChangeSet:
     """Set the groups of the selected rows, add groups to theirs, or take groups out of them, whatever their spelling there."""
     registry = lookup.registry()
     return change_cells(
@@ -159,15 +214,13 @@ def _regroup(
     registry: Registry,
 ) -> str:
     """A Groups cell with these groups set, added or removed."""
-    wanted = _by_key(names, registry)
-    if mode is Mode.REPLACE:
-        return _join(wanted)
     present = _by_key(split_groups(cell), registry)
+    after = wanted = _by_key(names, registry)
     if mode is Mode.ADD:
-        has_all = wanted.keys() <= present.keys()
-        return cell if has_all else _join({**present, **wanted, **present})
-    kept = [name for key, name in present.items() if key not in wanted]
-    return ", ".join(kept) if len(kept) < len(present) else cell
+        after = {**present, **wanted, **present}
+    elif mode is Mode.REMOVE:
+        after = {key: name for key, name in present.items() if key not in wanted}
+    return cell if after.keys() == present.keys() else _join(after)
 
 
 def _by_key(names: Iterable[str], registry: Registry) -> dict[str, str]:
@@ -188,9 +241,9 @@ def remove(
     batch: Batch,
     _by: User,
     chosen: Chosen,
-) -> Proposal:
+) -> ChangeSet:
     """Take the selected rows out of the batch."""
-    return Proposal(_removals(_selected(batch, chosen)))
+    return ChangeSet(_removals(_selected(batch, chosen)))
 
 
 def _removals(rows: Sequence[Row]) -> list[Change]:
@@ -236,7 +289,7 @@ def merge_duplicates(
     batch: Batch,
     _by: User,
     row_id: int,
-) -> Proposal:
+) -> ChangeSet:
     """Merge the rows with this row's e-mail: the first gets the groups of all, the others are removed.
 
     Raises RuleViolationError where their roles differ.
@@ -251,7 +304,7 @@ def merge_duplicates(
     names = ",".join(row.groups for row in rows)
     groups = _join(_by_key(split_groups(names), registry))
     merged = Change(first, "groups", first.groups, groups)
-    return Proposal([merged, *_removals(later)], rows)
+    return ChangeSet([merged, *_removals(later)], rows)
 
 
 @changes.command
@@ -259,10 +312,10 @@ def keep_one(
     batch: Batch,
     _by: User,
     row_id: int,
-) -> Proposal:
+) -> ChangeSet:
     """Keep this row, and remove the others with its e-mail."""
     rows = _with_same_email(batch, row_id)
-    return Proposal(_removals([row for row in rows if row.id != row_id]))
+    return ChangeSet(_removals([row for row in rows if row.id != row_id]))
 
 
 def _with_same_email(batch: Batch, row_id: int) -> list[Row]:

@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.files.cleaning import clean, clip
-from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import plural
 from webapp.db import db, in_json, utcnow
 from webapp.models import Batch, Row, RowEdit, User
@@ -17,9 +16,8 @@ from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes
 from webapp.services.batches.changes import (
     Change,
+    ChangeSet,
     Place,
-    Proposal,
-    Result,
 )
 from webapp.services.settings import in_force
 
@@ -46,7 +44,7 @@ def edit(
     value: str,
     seen: str,
     by: User,
-) -> Result:
+) -> ChangeSet:
     """Set one cell, by the rules of `paste`. Raises ConflictError for a row that was removed."""
     cell = CellEdit(row_id, field, value, seen)
     result = paste(batch_id, by, [cell])
@@ -63,18 +61,17 @@ def paste(
     batch: Batch,
     by: User,
     cells: Sequence[CellEdit],
-) -> Proposal:
+) -> ChangeSet:
     """Set these cells as one step; the number of statements does not depend on theirs.
 
-    A cell that somebody else changed since it was `seen` keeps their value (`Result.newer`); one's own earlier edit is
+    A cell that somebody else changed since it was `seen` keeps their value (`ChangeSet.newer`); one's own earlier edit is
     never in the way. A row that was removed meanwhile stays as it is. Raises NotFoundError.
     """
     rows = _find_rows(batch.id, {cell.row_id for cell in cells})
     wanted: dict[Place, Change] = {}
     unseen = set()
     for cell in cells:
-        if cell.field not in FIELDS:
-            raise NotFoundError("There is no such column.")
+        changes.check_column(cell.field)
         row = rows[cell.row_id]
         current = row.cell(cell.field)
         value = _clean(cell.value)
@@ -92,7 +89,7 @@ def paste(
             unseen.add(place)
     newer = _changed_by_others(unseen, by)
     edits = [change for place, change in wanted.items() if place not in newer]
-    return Proposal(edits, rows.values(), newer)
+    return ChangeSet(edits, list(rows.values()), newer)
 
 
 @changes.command
@@ -100,7 +97,7 @@ def add_rows(
     batch: Batch,
     _by: User,
     lines: Sequence[Mapping[str, str]],
-) -> Proposal:
+) -> ChangeSet:
     """Add a row for each of these lines below the last one, as one step. Raises ConflictError where the batch is full."""
     limit = in_force.settings().max_rows
     size = batch.size + len(lines)
@@ -111,7 +108,17 @@ def add_rows(
         )
     lowest = select(func.max(Row.line)).where(Row.batch_id == batch.id)
     last = db.session.scalar(lowest) or 1
-    rows = [_new_row(batch, last + n) for n in range(1, len(lines) + 1)]
+    read = {f"read_{field}": "" for field in FIELDS}
+    rows = [
+        Row(
+            batch_id=batch.id,
+            line=last + n,
+            removed_at=utcnow(),
+            **dict.fromkeys(FIELDS, ""),
+            **read,
+        )
+        for n in range(1, len(lines) + 1)
+    ]
     db.session.add_all(rows)
     db.session.flush()
     added = [Change(row, "added", "", "added") for row in rows]
@@ -119,7 +126,7 @@ def add_rows(
         for field in FIELDS:
             value = _clean(line.get(field, ""))
             added.append(Change(row, field, "", value))
-    return Proposal(added)
+    return ChangeSet(added)
 
 
 def remove(
@@ -128,16 +135,16 @@ def remove(
     by: User,
     *,
     restore: bool = False,
-) -> Result:
+) -> ChangeSet:
     """Take a row out of the batch (the next with its e-mail takes its place at once), or put it back."""
 
-    def propose(batch: Batch) -> Proposal:
+    def propose(batch: Batch, _by: User) -> ChangeSet:
         row = find_row(batch_id, row_id)
         before = changes.current(batch, row, "removed")
         after = "" if restore else "removed"
-        return Proposal([Change(row, "removed", before, after)], [row])
+        return ChangeSet([Change(row, "removed", before, after)], [row])
 
-    return changes.apply(batch_id, by, propose, any_kind=True)
+    return changes.apply(propose, batch_id, by, any_kind=True)
 
 
 def _clean(value: str) -> str:
@@ -172,17 +179,3 @@ def _changed_by_others(places: set[Place], by: User) -> dict[Place, str]:
         if who != by.id:
             newer[place] = name
     return newer
-
-
-def _new_row(batch: Batch, line: int) -> Row:
-    """An empty row, which the step puts there."""
-    return Row(
-        batch_id=batch.id,
-        line=line,
-        plan=Plan.ATTENTION,
-        change_dict={},
-        issues=[],
-        removed_at=utcnow(),
-        **dict.fromkeys(FIELDS, ""),
-        **{f"read_{field}": "" for field in FIELDS},
-    )

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
-from functools import wraps
-from typing import Concatenate, ParamSpec
+from functools import partial
+from typing import Any, Concatenate, ParamSpec
 
 from sqlalchemy import insert
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.addresses import key_of
-from webapp.core.errors import RuleViolationError
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.db import begin_write, commit_and_keep, db, in_json, utcnow
 from webapp.models import Batch, BatchKind, Row, RowEdit, User
@@ -44,38 +44,32 @@ class Change:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a command wants to change in the locked batch.
+@dataclass(slots=True)
+class ChangeSet:
+    """What a command wants to change in the locked batch; after `apply`, what it changed.
 
-    rows: further rows that the answer shows. newer: cells that keep somebody else's newer value, with that person's name.
-    log: how the step is logged, where it is an undo or a redo; name: that step in words.
+    rows: further rows that the answer shows; afterwards with those that were changed, in the order of lines. newer: cells that
+    keep somebody else's newer value, with that person's name. log: how the step is logged, where it is an undo or a redo;
+    name: that step in words.
+
+    Set by `apply`: version: of the step; None where nothing was stored. others: further rows whose plan changed.
+    had_problems: whether one of the rows has a problem, or had one before.
     """
 
     changes: Sequence[Change]
-    rows: Iterable[Row] = ()
+    rows: Sequence[Row] = ()
     newer: Mapping[Place, str] = field(default_factory=dict)
     log: Callable[[], None] | None = None
     name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a command changed.
-
-    rows: those that were changed, or asked about, in the order of lines. others: further rows whose plan changed.
-    newer, name: as in `Proposal`. version: its step; None where nothing was stored. had_problems: whether one of the rows has a
-    problem, or had one before.
-    """
-
-    batch: Batch
-    rows: Sequence[Row]
-    newer: Mapping[Place, str]
-    name: str
+    batch: Batch = field(init=False)
     version: int | None = None
-    changes: Sequence[Change] = ()
     others: Sequence[Row] = ()
     had_problems: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is stored as a step of its own, and neither an undo nor a redo."""
+        return self.version is not None and not self.name
 
     @property
     def places(self) -> set[Place]:
@@ -96,13 +90,20 @@ def check_length(text: str) -> None:
         )
 
 
+def check_column(field: str) -> None:
+    """Raise NotFoundError for what is no column of the review."""
+    if field not in FIELDS:
+        raise NotFoundError("There is no such column.")
+
+
 def apply(
+    propose: Callable[..., ChangeSet],
     batch_id: int,
     by: User,
-    propose: Callable[[Batch], Proposal],
-    *,
+    *args: Any,
     any_kind: bool = False,
-) -> Result:
+    **details: Any,
+) -> ChangeSet:
     """Carry out what `propose` finds in the locked batch, as one step that can be undone. Commits once.
 
     any_kind: also for an action or a revert, whose rows can only be removed and put back. Raises NotUnderReview,
@@ -110,55 +111,36 @@ def apply(
     """
     begin_write()
     batch = review.lock_under_review(batch_id, any_kind=any_kind)
-    proposal = propose(batch)
-    changes = [change for change in proposal.changes if change.before != change.after]
-    rows = {*proposal.rows, *(change.row for change in changes if change.row)}
-    in_order = sorted(rows, key=lambda row: row.line)
-    result = Result(batch, in_order, proposal.newer, proposal.name)
-    if not changes:
+    step = propose(batch, by, *args, **details)
+    step.batch = batch
+    step.changes = [change for change in step.changes if change.before != change.after]
+    rows = {*step.rows, *(change.row for change in step.changes if change.row)}
+    step.rows = sorted(rows, key=lambda row: row.line)
+    if not step.changes:
         db.session.rollback()
-        return result
-    if proposal.log is None:  # what is put back may be longer: a file's cell was
-        for change in changes:
+        return step
+    if step.log is None:  # what is put back may be longer: a file's cell was
+        for change in step.changes:
             if change.row:
                 check_length(change.after)
-    had_problems = _have_problems(in_order)
-    others = _carry_out(batch, by, changes)
+    had_problems = _have_problems(step.rows)
+    step.others = _carry_out(batch, by, step.changes)
+    step.had_problems = had_problems or _have_problems(step.rows)
     batch.version += 1
-    if proposal.log:
-        proposal.log()
+    step.version = batch.version
+    if step.log:
+        step.log()
     else:
-        _log(batch, by, changes)
+        _log(batch, by, step.changes)
     commit_and_keep()
-    return replace(
-        result,
-        version=batch.version,
-        changes=changes,
-        others=others,
-        had_problems=had_problems or _have_problems(in_order),
-    )
+    return step
 
 
 def command(
-    propose: Callable[Concatenate[Batch, User, Asked], Proposal],
-) -> Callable[Concatenate[int, User, Asked], Result]:
+    propose: Callable[Concatenate[Batch, User, Asked], ChangeSet],
+) -> Callable[Concatenate[int, User, Asked], ChangeSet]:
     """Make a command of a function that proposes changes: it takes a batch's id, and applies what is proposed."""
-
-    @wraps(propose)
-    def apply_proposal(
-        batch_id: int,
-        by: User,
-        /,
-        *args: Asked.args,
-        **kwargs: Asked.kwargs,
-    ) -> Result:
-        return apply(
-            batch_id,
-            by,
-            lambda batch: propose(batch, by, *args, **kwargs),
-        )
-
-    return apply_proposal
+    return partial(apply, propose)
 
 
 def _have_problems(rows: Iterable[Row]) -> bool:

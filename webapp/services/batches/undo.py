@@ -26,7 +26,7 @@ from webapp.models import (
 )
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import changes
-from webapp.services.batches.changes import Change, Proposal
+from webapp.services.batches.changes import Change, ChangeSet
 
 RECENT = 10
 """Steps in the list of recent changes."""
@@ -109,7 +109,7 @@ def undo(
     batch: Batch,
     by: User,
     version: int | None = None,
-) -> Proposal:
+) -> ChangeSet:
     """Take back one's own last step, or the one of this version, of anybody.
 
     Raises ConflictError, and changes nothing, where somebody changed one of its cells since.
@@ -121,7 +121,7 @@ def undo(
 def redo(
     batch: Batch,
     by: User,
-) -> Proposal:
+) -> ChangeSet:
     """Do again what one undid last. Raises ConflictError, and changes nothing, where it no longer fits."""
     return _replay(batch, by, _last_undone(batch, by), REDONE)
 
@@ -151,7 +151,7 @@ def _replay(
     by: User,
     version: int | None,
     marker: str,
-) -> Proposal:
+) -> ChangeSet:
     """Carry out a step backwards (UNDONE) or again (REDONE). Raises RuleViolationError, ConflictError."""
     is_undo = marker == UNDONE
     of_step = [RowEdit.batch_id == batch.id, RowEdit.version == version, IS_STEP]
@@ -196,7 +196,7 @@ def _replay(
             )
         )
 
-    return Proposal(step, log=log, name=name)
+    return ChangeSet(step, log=log, name=name)
 
 
 def _check(

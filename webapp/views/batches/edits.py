@@ -14,12 +14,7 @@ from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.plan.planner import Mode
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.batches.answers import (
-    draw_bulk_change,
-    draw_review,
-    draw_rows,
-    undo_address,
-)
+from webapp.http.batches.answers import draw_review, draw_rows
 from webapp.http.batches.review_page import (
     asked_for,
     review_context,
@@ -36,27 +31,17 @@ from webapp.models import BatchKind, BatchState
 from webapp.schemas.rows import FIELDS
 from webapp.services.batches import (
     bulk_edit,
-    bulk_fix,
     cell_edit,
     review,
     row_search,
 )
 from webapp.services.batches import undo as history
-from webapp.services.batches.changes import Result
+from webapp.services.batches.changes import ChangeSet
 from webapp.services.directory import lookup
 
 bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 
 MAKE = Permission.INVITATIONS_MAKE
-
-
-@bp.app_context_processor
-def _add_review_functions() -> dict[str, Any]:
-    """Give templates the functions that parts of the review call only where they show the result: each costs queries."""
-    return {
-        "undoing": lambda batch: history.available(batch, current_user()),
-        "look_alikes_of": row_search.find_look_alikes,
-    }
 
 
 def draw_part(template: str, batch_id: int, **context: Any) -> str | BaseResponse:
@@ -90,7 +75,7 @@ def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
     return draw_rows(result, {(row_id, field)}, status=describe_cell(result)), status
 
 
-def describe_cell(result: Result) -> str:
+def describe_cell(result: ChangeSet) -> str:
     """What a screen reader says after an edit."""
     row = result.rows[0]
     said = [
@@ -105,36 +90,18 @@ def describe_cell(result: Result) -> str:
 
 
 @bp.post("/rows/<int:row_id>/removal")
+@bp.post("/rows/<int:row_id>/restoration", defaults={"restore": True})
 @require(MAKE)
-def remove(batch_id: int, row_id: int) -> str | BaseResponse:
-    """Take the row out of the batch; it can be put back."""
-    result = cell_edit.remove(batch_id, row_id, current_user())
-    said = f"Row {result.rows[0].line} removed"
+def remove(batch_id: int, row_id: int, restore: bool = False) -> str | BaseResponse:
+    """Take the row out of the batch, or put it back."""
+    result = cell_edit.remove(batch_id, row_id, current_user(), restore=restore)
+    row = result.rows[0]
+    said = "" if restore else f"Row {row.line} removed."
     if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id, say=f"{said}.")
-    undo = undo_address(result.batch, result.version)
-    return draw_removal(result, {"text": said, "undo": undo})
-
-
-@bp.post("/rows/<int:row_id>/restoration")
-@require(MAKE)
-def restore(batch_id: int, row_id: int) -> str | BaseResponse:
-    """Put a removed row back."""
-    result = cell_edit.remove(batch_id, row_id, current_user(), restore=True)
-    if not is_fragment():
-        return redirect_to("batches.show", batch_id=batch_id)
-    return draw_removal(result)
-
-
-def draw_removal(result: Result, *toasts: dict[str, object]) -> str:
-    """The answer to a row removed or put back."""
+        return redirect_to("batches.show", batch_id=batch_id, say=said)
     if result.batch.kind is BatchKind.UPLOAD:
-        return draw_rows(result, toasts=toasts)
-    return render_template(
-        "batches/actions/_removed.html",
-        row=result.rows[0],
-        **row_context(result.batch),
-    )
+        return draw_rows(result, said=said)
+    return render_template("batches/actions/_removed.html", row=row, **row_context(result.batch))
 
 
 # Undo and redo
@@ -155,13 +122,13 @@ def redo(batch_id: int) -> str | BaseResponse:
     return draw_replay(history.redo(batch_id, current_user()), "Redone")
 
 
-def draw_replay(result: Result, verb: str) -> str | BaseResponse:
+def draw_replay(result: ChangeSet, verb: str) -> str | BaseResponse:
     """The answer to an undo or redo: the row's cells where it was one cell, else the whole review."""
     said = f"{verb}: {result.name}"
     is_one_cell = [change.field in FIELDS for change in result.changes] == [True]
     if is_one_cell and is_fragment():
-        return draw_rows(result, toasts=[{"text": said}])
-    return draw_review(result.batch.id, said)
+        return draw_rows(result, said=said)
+    return draw_review(result, said)
 
 
 @bp.get("/steps")
@@ -176,35 +143,30 @@ def steps(batch_id: int) -> str | BaseResponse:
 
 
 @bp.get("/fixes")
-@require(MAKE)
-def fixes(batch_id: int) -> str | BaseResponse:
-    """What a fix would change, row by row."""
-    asked = load_fix()
-    proposal = bulk_fix.propose_fix(review.get_batch(batch_id), **asked)
-    return draw_part("batches/edits/_fix.html", batch_id, changes=proposal.changes, **asked)
-
-
 @bp.post("/fixes")
 @require(MAKE)
 def fix(batch_id: int) -> str | BaseResponse:
-    """Replace a wrong value in every row that has it."""
-    result = bulk_fix.fix(batch_id, **load_fix(), by=current_user())
-    return draw_bulk_change(result, "Replaced in {rows}")
-
-
-def load_fix() -> dict[str, str]:
-    """The column, the wrong word, and what takes its place."""
-    return {name: request.values.get(name, "") for name in ("field", "old", "new")}
+    """What replacing a wrong word would change, row by row; a POST replaces it."""
+    asked = {name: request.values.get(name, "") for name in ("field", "old", "new")}
+    if request.method == "POST":
+        result = bulk_edit.fix(batch_id, current_user(), **asked)
+        return draw_review(result, "Replaced in {rows}")
+    found = bulk_edit.propose_fix(review.get_batch(batch_id), current_user(), **asked)
+    return draw_part("batches/edits/_fix.html", batch_id, changes=found.changes, **asked)
 
 
 @bp.get("/replacements")
+@bp.post("/replacements")
 @require(MAKE)
-def preview(batch_id: int) -> str | BaseResponse:
-    """What find and replace would do: in how many rows, and the first of them."""
-    batch = review.get_batch(batch_id)
-    shown: dict[str, Any] = {"changes": [], "refusal": ""}
+def replace(batch_id: int) -> str | BaseResponse:
+    """What find and replace would do: in how many rows, and the first of them; a POST does it."""
+    by = current_user()
+    asked = load_replacement()
+    if request.method == "POST":
+        return draw_review(bulk_edit.replace(batch_id, by, asked), "Replaced in {rows}")
+    shown: dict[str, Any] = {}
     try:
-        found = bulk_edit.propose_replacement(batch, current_user(), load_replacement())
+        found = bulk_edit.propose_replacement(review.get_batch(batch_id), by, asked)
         shown["changes"] = found.changes
     except RuleViolationError as error:
         shown["refusal"] = str(error)
@@ -216,14 +178,6 @@ def preview(batch_id: int) -> str | BaseResponse:
 def replacing(batch_id: int) -> str | BaseResponse:
     """Find and replace: the inside of its dialog."""
     return draw_part("batches/edits/_replace.html", batch_id)
-
-
-@bp.post("/replacements")
-@require(MAKE)
-def replace(batch_id: int) -> str | BaseResponse:
-    """Find and replace in a column."""
-    result = bulk_edit.replace(batch_id, current_user(), load_replacement())
-    return draw_bulk_change(result, "Replaced in {rows}")
 
 
 def load_replacement() -> bulk_edit.Replacement:
@@ -243,20 +197,14 @@ def load_replacement() -> bulk_edit.Replacement:
 def translate(batch_id: int) -> str | BaseResponse:
     """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
     form = request.form
-    remember = "remember" in form and current_user().may(Permission.USERS_MANAGE)
-    word = form.get("word", "")
-    meant = form.get("meant", "")
-    result = bulk_fix.translate(
-        batch_id,
-        form.get("field", ""),
-        word,
-        meant,
-        current_user(),
-        remember=remember,
+    by = current_user()
+    remember = "remember" in form and by.may(Permission.USERS_MANAGE)
+    word, meant = form.get("word", ""), form.get("meant", "")
+    result = bulk_edit.translate(
+        batch_id, by, form.get("field", ""), word, meant, remember=remember
     )
     remembered = ", and remembered for later files" if remember else ""
-    said = f"“{word}” is now {meant} in {plural(result.count, 'row')}{remembered}."
-    return draw_review(batch_id, said, result.version)
+    return draw_review(result, f"“{word}” is now {meant} in {{rows}}{remembered}.")
 
 
 # Selected rows
@@ -279,15 +227,15 @@ def change(batch_id: int) -> str | BaseResponse:
     do = form.get("do", "")
     if do == "role":
         result = bulk_edit.set_role(batch_id, by, rows, form.get("role", ""))
-        return draw_bulk_change(result, "Role changed in {rows}")
+        return draw_review(result, "Role changed in {rows}")
     if do == "remove":
-        return draw_bulk_change(bulk_edit.remove(batch_id, by, rows), "{rows} removed")
+        return draw_review(bulk_edit.remove(batch_id, by, rows), "{rows} removed")
     names = form.getlist("groups")
     if do not in REGROUPED or (not names and do != "set_groups"):
         raise RuleViolationError("Choose at least one group.")
     mode, said = REGROUPED[do]
     result = bulk_edit.change_groups(batch_id, by, rows, names, mode)
-    return draw_bulk_change(result, said)
+    return draw_review(result, said)
 
 
 REGROUPED = {
@@ -367,13 +315,11 @@ def problem(batch_id: int) -> BaseResponse:
 def merge(batch_id: int, row_id: int) -> str | BaseResponse:
     """Make one row of all that have this row's e-mail, with the groups of all."""
     result = bulk_edit.merge_duplicates(batch_id, current_user(), row_id)
-    return draw_review(
-        batch_id, f"Groups merged: {plural(len(result.rows), 'row')} made one", result.version
-    )
+    return draw_review(result, f"Groups merged: {plural(len(result.rows), 'row')} made one")
 
 
 @bp.post("/rows/<int:row_id>/retention")
 @require(MAKE)
 def keep(batch_id: int, row_id: int) -> str | BaseResponse:
     """Keep this row, and remove the others with its e-mail."""
-    return draw_bulk_change(bulk_edit.keep_one(batch_id, current_user(), row_id), "{rows} removed")
+    return draw_review(bulk_edit.keep_one(batch_id, current_user(), row_id), "{rows} removed")

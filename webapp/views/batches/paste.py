@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
-from webapp.http.batches.answers import draw_rows, undo_address
+from webapp.http.batches.answers import draw_rows
 from webapp.http.web import current_user, require
 from webapp.schemas.blocks import BlockSchema
 from webapp.services.batches import cell_edit
@@ -33,24 +33,15 @@ def create(batch_id: int) -> str:
     if problems:
         have = "has" if problems == 1 else "have"
         status += f" {plural(problems, 'row')} of the block {have} a problem."
-    toasts = [{"text": said, "undo": undo_address(result.batch, result.version)}]
+    warnings = []
     if result.newer:
-        toasts.append(
-            {
-                "tone": "warn",
-                "title": f"{plural(len(result.newer), 'cell')} left alone",
-                "text": "Someone else made newer changes there, and they are shown.",
-            }
-        )
+        title = f"{plural(len(result.newer), 'cell')} left alone"
+        warnings.append((title, "Someone else made newer changes there, and they are shown."))
     if removed := sum(bool(row.removed_at) for row in result.rows):
-        toasts.append(
-            {
-                "tone": "warn",
-                "title": f"{plural(removed, 'row')} removed meanwhile",
-                "text": "Nothing was pasted there: put back what was removed first.",
-            }
-        )
-    return draw_rows(result, toasts=toasts, status=status) + offer_rows(batch_id, pasted["lines"])
+        title = f"{plural(removed, 'row')} removed meanwhile"
+        warnings.append((title, "Nothing was pasted there: put back what was removed first."))
+    answer = draw_rows(result, said=said, status=status, warnings=warnings)
+    return answer + offer_rows(batch_id, pasted["lines"])
 
 
 def offer_rows(
@@ -66,10 +57,8 @@ def offer_rows(
 def append(batch_id: int) -> str:
     """Add the lines that found no row as rows of their own."""
     result = cell_edit.add_rows(batch_id, current_user(), load_block()["lines"])
-    said = f"{plural(len(result.rows), 'row')} added"
-    undo = undo_address(result.batch, result.version)
-    toasts = [{"text": f"{said} below the last one", "undo": undo}]
-    return draw_rows(result, toasts=toasts, status=f"{said}.") + offer_rows(batch_id, [])
+    said = f"{plural(len(result.rows), 'row')} added below the last one"
+    return draw_rows(result, said=said, status=f"{said}.") + offer_rows(batch_id, [])
 
 
 def load_block() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import asked_for, review_context
@@ -12,8 +13,9 @@ from webapp.http.questions import Question, ask
 from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import bulk_fix, confirmation, corrections, options
+from webapp.services.batches import confirmation, corrections, options
 from webapp.services.batches import review as batches
+from webapp.services.directory import groups
 
 bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -33,7 +35,10 @@ def update(batch_id: int) -> str | BaseResponse:
 @require(Permission.USERS_MANAGE)
 def add_group(batch_id: int) -> BaseResponse:
     """Create groups that the file names; every row that waits for them is judged again."""
-    made = bulk_fix.create_groups(batch_id, request.form.getlist("name"), current_user())
+    names = request.form.getlist("name")
+    if not names:
+        raise RuleViolationError("Choose at least one group to create.")
+    made = groups.add_groups(names, current_user())
     said = f"{plural(len(made), 'group')} created."
     return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
 
