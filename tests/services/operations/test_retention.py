@@ -201,7 +201,7 @@ def test_the_sweep_seals_and_what_it_deletes_is_sealed_with_it(app):
     sweep()
     sweep()
     assert not db.session.scalar(db.select(AuditEvent.id).where(AuditEvent.seq.is_(None)).limit(1))
-    assert not chain.verify().wrong
+    assert not chain.verify().problems
 
 
 class TestTheTerminal:

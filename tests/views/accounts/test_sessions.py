@@ -315,4 +315,4 @@ class TestNobodyFillsTheLog:
     def test_the_chain_stays_whole(self, app):
         self.refused("192.0.2.7", 25)
         db.session.rollback()
-        assert not chain.verify().wrong
+        assert not chain.verify().problems

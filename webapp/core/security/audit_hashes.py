@@ -2,7 +2,9 @@
 
 The **stamp** of an event is a keyed digest of what it says. Fields that may name a person are in the stamp by a salted
 digest of their own. Erasing a person replaces the words and drops the salt; the stamp stays, and a keyed mark shows that
-Muster wrote the new words. The **link** of an event covers its stamp and all events before it.
+Muster wrote the new words. Each event's **link** is a keyed digest of its stamp and the link before it.
+
+`keys` are those that count: our own, which signs, then those of before the server's key was changed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ PERSONAL = ("actor", "subject", "details")
 PLAIN = ("at", "actor_id", "action", "subject_type", "subject_id", "address", "count")
 FIELDS = PLAIN + PERSONAL
 
+Keys = Sequence[bytes]
 Digest = dict[str, str]
 """Of a personal field: its `digest` with the `salt`; or, once erased, with the `mark` of the new words."""
 
@@ -31,52 +34,51 @@ def derive_key(secret_key: str) -> bytes:
     return hmac.digest(secret_key.encode(), b"audit", "sha256")
 
 
-def hmac_hex(key: bytes, purpose: str, *parts: Any) -> str:
-    """HMAC-SHA256, in hex, of JSON values."""
-    text = _JSON.encode([purpose, *parts])
-    return hmac.digest(key, text.encode(), "sha256").hex()
+def sign(keys: Keys, *parts: Any) -> str:
+    """HMAC-SHA256, in hex, of JSON values with our own key. The first says what they are."""
+    text = _JSON.encode(parts)
+    return hmac.digest(keys[0], text.encode(), "sha256").hex()
 
 
-def make_stamp(key: bytes, values: Mapping[str, Any]) -> dict[str, Any]:
+def is_signed(keys: Keys, signature: str | None, *parts: Any) -> bool:
+    """Whether one of the keys signed this."""
+    return any(sign([key], *parts) == signature for key in keys)
+
+
+def make_stamp(keys: Keys, values: Mapping[str, Any]) -> dict[str, Any]:
     """The stamp of an event, and the digests of its personal fields, by column. values: FIELDS by name."""
     personal = {}
     for name in PERSONAL:
         salt = secrets.token_hex(8)
-        digest = hmac_hex(key, name, salt, values[name])
+        digest = sign(keys, name, salt, values[name])
         personal[name] = {"salt": salt, "digest": digest}
-    return {"personal": personal, "stamp": _digest_event(key, values, personal)}
+    stamp = sign(keys, *_list_stamped(values, personal))
+    return {"personal": personal, "stamp": stamp}
 
 
-def _digest_event(key: bytes, values: Mapping[str, Any], personal: Mapping[str, Digest]) -> str:
+def _list_stamped(values: Mapping[str, Any], personal: Mapping[str, Digest]) -> Sequence[Any]:
     plain = {name: values[name] for name in PLAIN}
     digests = {name: personal[name]["digest"] for name in PERSONAL}
-    return hmac_hex(key, "event", plain, digests)
+    return "event", plain, digests
 
 
-def is_unchanged(
-    keys: Sequence[bytes], values: Mapping[str, Any], personal: Any, stamp: str | None
-) -> bool:
-    """Whether an event says what was recorded, or what Muster wrote there when it erased a person. keys: any may fit."""
+def is_unchanged(keys: Keys, values: Mapping[str, Any], personal: Any, stamp: str | None) -> bool:
+    """Whether an event says what was recorded, or what Muster wrote there when it erased a person."""
     with suppress(KeyError, TypeError):  # what somebody wrote there may have any shape
-        if stamp in [_digest_event(key, values, personal) for key in keys]:
+        if is_signed(keys, stamp, *_list_stamped(values, personal)):
             return all(field_matches(keys, name, values[name], personal[name]) for name in PERSONAL)
     return False
 
 
-def field_matches(keys: Sequence[bytes], name: str, value: Any, digest: Digest) -> bool:
+def field_matches(keys: Keys, name: str, value: Any, digest: Digest) -> bool:
     """Whether a personal field says what was recorded, or what Muster wrote there."""
     if "salt" in digest:
-        salt = digest["salt"]
-        return digest["digest"] in [hmac_hex(key, name, salt, value) for key in keys]
-    return digest in [erase_field(key, name, value, digest) for key in keys]
+        return is_signed(keys, digest["digest"], name, digest["salt"], value)
+    return is_signed(keys, digest["mark"], "erased", name, digest["digest"], value)
 
 
-def erase_field(key: bytes, name: str, value: Any, digest: Digest) -> Digest:
+def erase_field(keys: Keys, name: str, value: Any, digest: Digest) -> Digest:
     """The digest of a field whose words were replaced by `value`. Without the salt the old words cannot be guessed."""
-    mark = hmac_hex(key, "erased", name, digest["digest"], value)
-    return {"digest": digest["digest"], "mark": mark}
-
-
-def chain_link(key: bytes, previous: str, seq: int, event_id: int, stamp: str | None) -> str:
-    """The link of the event at place `seq`. previous: the link before it, "" for the first."""
-    return hmac_hex(key, "link", previous, seq, event_id, stamp or "")
+    kept = digest["digest"]
+    mark = sign(keys, "erased", name, kept, value)
+    return {"digest": kept, "mark": mark}

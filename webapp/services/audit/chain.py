@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select
 
 from webapp.core.security import audit_hashes
 from webapp.core.text.audit_problems import Verdict
 from webapp.db import begin_write, bulk_execute, db, utcnow
-from webapp.models import AuditChain, AuditEvent, User
+from webapp.models import AuditChain, AuditEvent
 from webapp.services.audit import events as audit
 from webapp.services.settings import in_force
 
@@ -34,21 +36,21 @@ def seal() -> bool:
     chain = _lock_chain()
     if chain is None:
         return False
+    lost = _find_missing_link(chain)
     events = db.session.scalars(ripe.limit(CHUNK)).all()
-    key = audit.key()
+    keys = audit.keys()
     for event in events:
         chain.seq += 1
-        chain.link = audit_hashes.chain_link(key, chain.link, chain.seq, event.id, event.stamp)
+        chain.link = audit_hashes.sign(keys, *_list_linked(chain.link, chain.seq, event))
         event.seq = chain.seq
         event.link = chain.link
     chain.sealed_at = utcnow()
-    chain.signature = _sign(key, chain)
+    chain.signature = audit_hashes.sign(keys, *_list_signed(chain))
     noted = json.dumps({"seq": chain.seq, "link": chain.link})
     db.session.commit()
-    if not _find_missing_link():  # later links must not hide that it is missing
+    if not lost:  # later links must not hide that one is missing
         with suppress(OSError):  # the doctor says if the data folder cannot be written
             _anchor().write_text(noted)
-    db.session.rollback()
     return len(events) == CHUNK
 
 
@@ -77,7 +79,7 @@ def prune() -> int:
     chain.first_link = last.link
     chain.pruned += pruned
     chain.pruned_until = bound
-    chain.signature = _sign(audit.key(), chain)
+    chain.signature = audit_hashes.sign(audit.keys(), *_list_signed(chain))
     until = bound.isoformat()
     audit.record(None, "audit.pruned", events=pruned, until=until, days=days)
     db.session.commit()
@@ -97,17 +99,15 @@ def start_over() -> Verdict:
     verdict = verify()
     begin_write()
     with audit.unlock():
-        bulk_execute(update(AuditEvent).values(seq=None, link=None))
-        events = select(AuditEvent).execution_options(yield_per=CHUNK)
-        for chunk in db.session.scalars(events).partitions():
-            for event in chunk:
-                audit.stamp(event)
-            db.session.flush()
+        for event in db.session.scalars(select(AuditEvent)):
+            audit.stamp(event)
+            event.seq = None
+            event.link = None
     db.session.delete(db.session.get_one(AuditChain, 1))
     db.session.flush()
     db.session.add(AuditChain(id=1))
     _anchor().unlink(missing_ok=True)
-    audit.record(None, "audit.begun_anew", problems=verdict.wrong, found=verdict.problems)
+    audit.record(None, "audit.begun_anew", problems=len(verdict.problems))
     db.session.commit()
     return verdict
 
@@ -121,28 +121,29 @@ def verify() -> Verdict:
     verdict = Verdict(chain.sealed_at, chain.pruned)
     if not _is_genuine(chain):
         verdict.add("ends_changed")
-    keys = audit.all_keys()
-    seq, link = chain.first_seq, chain.first_link
+    keys = audit.keys()
+    seq = chain.first_seq
+    link: str | None = chain.first_link
     events = select(AuditEvent).order_by(AuditEvent.seq.nulls_last(), AuditEvent.id)
     for event in db.session.scalars(events.execution_options(yield_per=CHUNK)):
         verdict.events += 1
+        about = {"event": event.id, "action": event.action}
         if event.seq is None:
             verdict.waiting += 1
         else:
-            place = (link, seq + 1, event.id, event.stamp)
+            linked = _list_linked(link, seq + 1, event)
             if event.seq > seq + 1:
-                verdict.add("missing", event, n=event.seq - seq - 1)
-            elif event.link not in [audit_hashes.chain_link(key, *place) for key in keys]:
-                verdict.add("moved", event, place=event.seq)
-            seq, link = event.seq, event.link or ""
+                verdict.add("missing", **about, n=event.seq - seq - 1)
+            elif not audit_hashes.is_signed(keys, event.link, *linked):
+                verdict.add("moved", **about, place=event.seq)
+            seq = event.seq
+            link = event.link
         values = audit.values_of(event)
         if not audit_hashes.is_unchanged(keys, values, event.personal, event.stamp):
-            verdict.add("changed", event)
+            verdict.add("changed", **about)
     if (seq, link) != (chain.seq, chain.link):
         verdict.add("cut_off", sealed=chain.seq, found=seq)
-    if not verdict.events and db.session.scalar(select(User.id).limit(1)):
-        verdict.add("empty")
-    if lost := _find_missing_link():
+    if lost := _find_missing_link(chain):
         verdict.add("anchor_missing", link=lost, file=_anchor().name)
     db.session.rollback()
     return verdict
@@ -163,14 +164,26 @@ def _lock_chain() -> AuditChain | None:
 
 def _is_genuine(chain: AuditChain) -> bool:
     if chain.signature:
-        return chain.signature in [_sign(key, chain) for key in audit.all_keys()]
+        return audit_hashes.is_signed(audit.keys(), chain.signature, *_list_signed(chain))
     is_sealed = select(AuditEvent.id).where(AuditEvent.seq.is_not(None)).limit(1)
     return not chain.seq and db.session.scalar(is_sealed) is None
 
 
-def _sign(key: bytes, chain: AuditChain) -> str:
-    ends = (chain.seq, chain.link, chain.sealed_at or "", chain.first_seq, chain.first_link)
-    return audit_hashes.hmac_hex(key, "chain", *ends, chain.pruned, chain.pruned_until or "")
+def _list_signed(chain: AuditChain) -> Sequence[Any]:
+    return (
+        "chain",
+        chain.seq,
+        chain.link,
+        chain.sealed_at or "",
+        chain.first_seq,
+        chain.first_link,
+        chain.pruned,
+        chain.pruned_until or "",
+    )
+
+
+def _list_linked(previous: str | None, seq: int, event: AuditEvent) -> Sequence[Any]:
+    return "link", previous or "", seq, event.id, event.stamp or ""
 
 
 def _anchor() -> Path:
@@ -178,13 +191,12 @@ def _anchor() -> Path:
     return in_force.environment().data_dir / "audit_head"
 
 
-def _find_missing_link() -> int:
+def _find_missing_link(chain: AuditChain) -> int:
     """The place of the link in the file, if the chain lacks it and was not pruned beyond it; else 0."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         noted = json.loads(_anchor().read_text())
         seq = int(noted["seq"])
-        first_seq = db.session.scalar(select(AuditChain.first_seq)) or 0
         link = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq))
-        if seq > first_seq and link != noted["link"]:
+        if seq > chain.first_seq and link != noted["link"]:
             return seq
     return 0
