@@ -37,7 +37,7 @@ def record(n=5, **details):
 
 
 def erase(user, pseudonym):
-    return audit.erase_names(user, Redactor(audit.find_names(user), pseudonym))
+    audit.erase_names(user, Redactor(audit.find_names(user), pseudonym))
 
 
 def seal_all():
@@ -364,19 +364,19 @@ class TestForgetting:
         audit.record(owner, "invitation.created", invitation, after={"role": "Analyst", "groups": []})
         audit.record(hannah, "session.started", hannah)
         audit.record(owner, "user.changed", hannah, before={"name": "Hannah Wood"}, after={"name": "Hannah Whitcombe"})
-        audit.record(None, "message.failed", label="x", reason=f"550 <{HANNAH.upper()}>: no such user")
-        audit.record(owner, "batch.uploaded", label="for hannah whitcombe.csv", rows=1)
+        audit.record(None, "message.failed", "x", reason=f"550 <{HANNAH.upper()}>: no such user")
+        audit.record(owner, "batch.uploaded", "for hannah whitcombe.csv", rows=1)
         audit.record(owner, "group.created", make_group("Hannah"), by="ann.hannah.whitcombe@northfield.example")
         db.session.commit()
         seal_all()
         begin_write()
-        assert erase(hannah, "Erased person 7") == 5
+        erase(hannah, "Erased person 7")
         db.session.commit()
         words = " ".join(f"{e.actor} {e.subject} {e.details}" for e in events())
         kept = words.casefold().replace("ann.hannah.whitcombe", "").replace("hannah'", "")
         assert "whitcombe" not in kept
         assert "wood" not in kept
-        assert "Erased person 7" in words
+        assert sum("Erased person 7" in f"{e.actor} {e.subject} {e.details}" for e in events()) == 5
         assert "ann.hannah.whitcombe@northfield.example" in words, "somebody else"
         assert not audit_chain.verify().problems, told()
 

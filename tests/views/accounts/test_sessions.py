@@ -294,7 +294,7 @@ class TestNobodyFillsTheLog:
         assert [(each.address, each.count) for each in self.events(app)] == [("2001:db8::/64", 30)]
 
     def test_many_places_together_get_two_hundred(self, app):
-        record_many(None, "limit.refused", User, [(n, f"{n}@x.org") for n in range(198)])
+        record_many(None, "limit.refused", [(n, f"{n}@x.org") for n in range(198)])
         db.session.commit()
         for n in range(6):
             self.refused(f"192.0.2.{n}", 1)
@@ -304,7 +304,7 @@ class TestNobodyFillsTheLog:
 
     def test_one_person_gets_a_hundred(self, app, sign_in):
         remote = sign_in("Remote").user
-        record_many(remote, "access.refused", User, [(n, f"POST /users/{n}") for n in range(98)])
+        record_many(remote, "access.refused", [(n, f"POST /users/{n}") for n in range(98)])
         db.session.commit()
         for n in range(6):
             count_refusal("access.refused", remote.id, f"GET /users/{n}", f"192.0.2.{n}")

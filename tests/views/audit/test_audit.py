@@ -26,6 +26,7 @@ def record(*args, days=0, **details):
     """One event, committed, so many days ago."""
     event = audit.record(*args, **details)
     event.at -= timedelta(days=days)
+    audit.stamp(event)
     db.session.commit()
     return event
 
@@ -144,8 +145,9 @@ class TestThePage:
 
         few = cost()
         for person in people:
-            audit.record_many(person, "user.changed", type(person), [(p.id, p.email) for p in people] * 20)
-            audit.record_many(person, "group.created", type(groups[0]), [(g.id, g.name) for g in groups] * 20)
+            audit.record_many(person, "invitation.created", [(p.id, p.email) for p in people] * 20)
+            for group in groups * 20:
+                audit.record(person, "group.created", group)
         for n in range(3):
             record(people[n], "group.created", groups[n])
             record(people[n], "user.changed", people[n + 1], batch=make_batch(owner.user).id)
@@ -168,7 +170,7 @@ class TestFinding:
             "group": record(self.devika, "group.created", group, days=10),
             "user": record(owner.user, "user.changed", self.hannah, before={}, after={"groups": ["Büro"]}, days=2),
             "sign-in": record(self.hannah, "session.started", self.hannah),
-            "failed": record(None, "message.failed", label="ines@x.org", reason="550", days=40),
+            "failed": record(None, "message.failed", "ines@x.org", reason="550", days=40),
         }
         audit.count_refusal("session.refused", None, "ines@x.org", "198.51.100.7")
         self.made["refused"] = events("session.refused")[0]
@@ -230,7 +232,7 @@ class TestExporting:
         group = make_group("Exam Laptops")
         for n in range(120):
             record(owner.user, "group.created", group, after={"n": n})
-        record(None, "message.failed", label="=1+1@x.org", reason="+cmd")
+        record(None, "message.failed", "=1+1@x.org", reason="+cmd")
         answer = owner.get("/audit/events.csv?action=groups")
         assert answer.headers["Content-Type"].startswith("text/csv")
         assert f"audit-log-{utcnow():%Y-%m-%d}.csv" in answer.headers["Content-Disposition"]

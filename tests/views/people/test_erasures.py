@@ -72,9 +72,11 @@ def make_traces(hannah, admin, settings):
         db.session.add(RowEdit(**edit, field="email", before="hannah@nowhere", after=HANNAH))
     events.record(hannah, "invitation.accepted", invitation)
     events.record(admin.user, "user.changed", hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
-    events.record(admin.user, "batch.confirmed", None, rows=[{"email": HANNAH}])
-    events.record(None, "session.refused", None, label=HANNAH.title())
-    events.record(hannah, "session.started").actor = "hannah.old@northfield.example"
+    events.record(admin.user, "batch.confirmed", rows=[{"email": HANNAH}])
+    events.record(None, "session.refused", HANNAH.title())
+    earlier = events.record(hannah, "session.started")
+    earlier.actor = "hannah.old@northfield.example"
+    events.stamp(earlier)
     account_links.create_link(hannah, LinkPurpose.EMAIL, email="h@private.example", email_key="h@private.example")
     db.session.commit()
 

@@ -91,7 +91,7 @@ def _send_link(user: User, peer: str) -> bool:
         return False
     link = account_links.create_link(user, LinkPurpose.RESET)
     profile.tell(user, MessageKind.RESET, link)
-    events.record(None, "password.reset_asked", user).address = peer
+    events.record(None, "password.reset_asked", user, peer)
     return True
 
 
@@ -176,6 +176,6 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
         invitation_id=invitation.id,
         priority=Priority.SINGLE,
     )
-    events.record(None, "invitation.sent_again", invitation).address = peer
+    events.record(None, "invitation.sent_again", invitation, peer)
     lookup.bump_version()
     return True

@@ -6,14 +6,13 @@ Everything that writes events is here, because each is stamped when it is writte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from flask import current_app, has_request_context, request
-from sqlalchemy import ColumnElement, Text, and_, cast, event, insert, or_, select, update
-from sqlalchemy.orm import Mapper
+from sqlalchemy import ColumnElement, Text, and_, cast, insert, or_, select, update
 
 from webapp.core.security import audit_hashes
 from webapp.core.security.peers import place_of
@@ -33,6 +32,8 @@ from webapp.models import (
 from webapp.settings.settings import Settings
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
+About = tuple[str, int | None, str]
+"""Of a subject: its table, its id, and what it is called."""
 
 HOUR = timedelta(hours=1)
 """Within it a refusal that repeats is counted; only afterwards it is sealed."""
@@ -45,17 +46,23 @@ OTHERS = "(others)"
 
 
 def record(
-    actor: User | None, action: str, subject: Subject | None = None, **details: Any
+    actor: User | None,
+    action: str,
+    subject: Subject | str = "",
+    peer: str | None = None,
+    /,
+    **details: Any,
 ) -> AuditEvent:
     """Add one event to the running transaction. Does not commit.
 
-    details: JSON values, such as before and after; never a token, a link or a password. label: the subject in words where
-    there is no such row.
+    details: JSON values, such as before and after; never a token, a link or a password. subject: in words, if there is no
+    such row. peer: where the request came from, if it has ended.
     """
-    label = _label(subject) if subject else str(details.pop("label", ""))
-    made = AuditEvent(**_values(actor, action, label, _peer(), details))
-    if subject:
-        made.subject_type, made.subject_id = subject.__tablename__, subject.id
+    if isinstance(subject, str):
+        about: About = ("", None, subject)
+    else:
+        about = (subject.__tablename__, subject.id, _label(subject))
+    made = AuditEvent(**_make_row(actor, action, about, details, peer))
     db.session.add(made)
     return made
 
@@ -63,30 +70,21 @@ def record(
 def record_many(
     actor: User | None,
     action: str,
-    kind: type[Subject],
-    subjects: Iterable[tuple[int, str]],
+    invitations: Iterable[tuple[int, str]],
     own: Mapping[int, dict[str, Any]] | None = None,
     **details: Any,
 ) -> None:
-    """Record the same for many subjects, each an id and what it is called, in one statement. Does not commit.
+    """Record the same for many invitations, each an id and an e-mail, in one statement. Does not commit.
 
     own: details of single ones, by id. Costs a third of as many calls of `record`: 60 ms for 1,000 events.
     """
-    stamping_keys = keys()
-    peer = _peer()
     rows = []
-    for subject_id, label in subjects:
-        own_details = details | (own or {}).get(subject_id, {})
-        values = _values(actor, action, label, peer, own_details)
-        values["subject_type"] = kind.__tablename__
-        values["subject_id"] = subject_id
-        rows.append(values | audit_hashes.make_stamp(stamping_keys, values))
+    for invitation_id, email in invitations:
+        about = (Invitation.__tablename__, invitation_id, email)
+        own_details = details | (own or {}).get(invitation_id, {})
+        rows.append(_make_row(actor, action, about, own_details))
     if rows:
         db.session.execute(insert(AuditEvent), rows)
-
-
-def _peer() -> str:
-    return (request.remote_addr or "") if has_request_context() else ""
 
 
 def _label(subject: Subject) -> str:
@@ -96,21 +94,30 @@ def _label(subject: Subject) -> str:
     return ""
 
 
-def _values(
-    actor: User | None, action: str, label: str, address: str, details: dict[str, Any]
+def _make_row(
+    actor: User | None,
+    action: str,
+    about: About,
+    details: dict[str, Any],
+    peer: str | None = None,
 ) -> dict[str, Any]:
-    return {
+    """The columns of a new event, stamped."""
+    if peer is None:
+        peer = (request.remote_addr or "") if has_request_context() else ""
+    kind, subject_id, label = about
+    row = {
         "at": utcnow(),
         "actor_id": actor.id if actor else None,
         "actor": actor.email if actor else "",
         "action": action,
-        "subject_type": "",
-        "subject_id": None,
+        "subject_type": kind,
+        "subject_id": subject_id,
         "subject": label[:320],
-        "address": address[:64],
+        "address": peer[:64],
         "details": json.loads(json.dumps(details)),  # as the database gives it back
         "count": 1,
     }
+    return row | audit_hashes.make_stamp(keys(), row)
 
 
 # Stamped
@@ -135,50 +142,48 @@ def stamp(one: AuditEvent) -> None:
     one.stamp = made["stamp"]
 
 
-@event.listens_for(AuditEvent, "before_insert")
-def _stamp_new(_: Mapper[AuditEvent], __: Any, one: AuditEvent) -> None:
-    """At the last moment, so that a command may still add to an event that it has recorded."""
-    stamp(one)
-
-
 # Refusals
 
 
-def count_refusal(action: str, user_id: int | None, label: str, address: str | None = None) -> None:
+def count_refusal(action: str, user_id: int | None, label: str, peer: str | None = None) -> None:
     """Record a refusal; the same one again within the hour is counted, not added. Commits.
 
-    Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS. address: of the
-    request, unless it has ended.
+    Nobody can fill the log with them: beyond the limits above, others are counted together as OTHERS. peer: as in `record`.
     """
-    address = _peer() if address is None else address
-    place = (address if user_id else place_of(address))[:64]
     begin_write()
     actor = db.session.get(User, user_id) if user_id else None
+    row = _make_row(actor, action, ("", None, label), {}, peer)
+    if actor is None:
+        row["address"] = place_of(row["address"])
     recent = select(AuditEvent).where(
         AuditEvent.actor_id == user_id,
         AuditEvent.seq.is_(None),
         AuditEvent.at > utcnow() - HOUR,
         AuditEvent.action.endswith(".refused"),
     )
-    events = db.session.scalars(recent).all()  # the limits keep them few
-    known = {(one.action, one.subject, one.address): one for one in events}
-    label = label[:320]
-    if (action, label, place) not in known:
-        here = [one for one in events if one.address == place]
-        if len(events) >= (OF_ONE_PERSON if actor else OF_STRANGERS):
-            label = OTHERS
-            place = ""
+    known = db.session.scalars(recent).all()  # the limits keep them few
+    if not _find_same(known, row):
+        here = [one for one in known if one.address == row["address"]]
+        if len(known) >= (OF_ONE_PERSON if actor else OF_STRANGERS):
+            row |= {"subject": OTHERS, "address": ""}
         elif actor is None and len(here) >= OF_ONE_PLACE:
-            label = OTHERS
-    first = known.get((action, label, place))
-    if first is None:
-        values = _values(actor, action, label, place, {})
-        db.session.add(AuditEvent(**values))
+            row["subject"] = OTHERS
+    one = _find_same(known, row)
+    if one:
+        one.count += 1
+        one.details = {**one.details, "last_at": utcnow().isoformat()}
     else:
-        first.count += 1
-        first.details = {**first.details, "last_at": utcnow().isoformat()}
-        stamp(first)
+        one = AuditEvent(**row)
+        db.session.add(one)
+    stamp(one)
     db.session.commit()
+
+
+def _find_same(known: Sequence[AuditEvent], row: Mapping[str, Any]) -> AuditEvent | None:
+    for one in known:
+        if all(getattr(one, name) == row[name] for name in ("action", "subject", "address")):
+            return one
+    return None
 
 
 # Erasing a person
@@ -197,50 +202,45 @@ def unlock() -> Iterator[None]:
 def find_names(user: User) -> set[str]:
     """The e-mails and names under which this person is in the log: those they have, and those that they had before."""
     acted = select(AuditEvent.actor).where(AuditEvent.actor_id == user.id).distinct()
-    named = select(AuditEvent.subject).where(_is_about(user)).distinct()
     invited = select(Invitation.email).where(
         or_(Invitation.user_id == user.id, Invitation.email_key == user.email_key)
     )
-    found = {user.email, user.name}
-    for query in (acted, named, invited):
-        texts = db.session.scalars(query)
-        found.update(text for text in texts if "@" in text)
-    details = select(AuditEvent.details).where(_is_about(user))
-    for each in db.session.scalars(details):
-        for side in (each.get("before"), each.get("after")):
+    found = {user.email, user.name, *db.session.scalars(acted), *db.session.scalars(invited)}
+    about = select(AuditEvent.subject, AuditEvent.details).where(_is_about(user))
+    for subject, details in db.session.execute(about):
+        found.add(subject)
+        for side in (details.get("before"), details.get("after")):
             if isinstance(side, dict):
                 found.add(str(side.get("email") or ""))
                 found.add(str(side.get("name") or ""))
     return found - {""}
 
 
-def erase_names(user: User, redactor: Redactor) -> int:
+def erase_names(user: User, redactor: Redactor) -> None:
     """Replace a person's e-mails and names in the log by the pseudonym; the whole log is read. Does not commit.
 
     Call it while the user still has them, and record the erasure itself once they are gone. The chain stays whole: stamps
-    hold digests of these words, and what takes their place is marked as ours. Returns the number of events changed.
+    hold digests of these words, and what takes their place is marked as ours.
     """
     db.session.flush()
-    names = []
+    is_touched = [AuditEvent.actor_id == user.id, _is_about(user)]
     for word in redactor.all:
         as_json = json.dumps(word)[1:-1]
-        names += [
+        is_touched += [
             AuditEvent.actor.icontains(word, autoescape=True),
             AuditEvent.subject.icontains(word, autoescape=True),
-            cast(AuditEvent.details, Text).icontains(word, autoescape=True),
             cast(AuditEvent.details, Text).icontains(as_json, autoescape=True),
         ]
-    touched = or_(AuditEvent.actor_id == user.id, _is_about(user), *names)
     with unlock():
-        events = db.session.scalars(select(AuditEvent).where(touched)).all()
-        return sum(_erase_from_event(one, user, redactor) for one in events)
+        for one in db.session.scalars(select(AuditEvent).where(or_(*is_touched))):
+            _erase_from_event(one, user, redactor)
 
 
 def _is_about(user: User) -> ColumnElement[bool]:
     return and_(AuditEvent.subject_type == User.__tablename__, AuditEvent.subject_id == user.id)
 
 
-def _erase_from_event(one: AuditEvent, user: User, redactor: Redactor) -> bool:
+def _erase_from_event(one: AuditEvent, user: User, redactor: Redactor) -> None:
     is_own = one.subject_type == User.__tablename__ and one.subject_id == user.id
     after = {
         "actor": redactor.pseudonym if one.actor_id == user.id else redactor(one.actor),
@@ -248,16 +248,13 @@ def _erase_from_event(one: AuditEvent, user: User, redactor: Redactor) -> bool:
         "details": redactor(one.details),
     }
     personal = dict(one.personal)
-    is_changed = False
     for name, value in after.items():
         before = getattr(one, name)
         if value == before:
             continue
-        is_changed = True
         setattr(one, name, value)
         # What somebody else changed before is erased, too, but gets no mark that would hide it.
         digest = personal.get(name)
         if digest and audit_hashes.field_matches(keys(), name, before, digest):
             personal[name] = audit_hashes.erase_field(keys(), name, value, digest)
     one.personal = personal
-    return is_changed

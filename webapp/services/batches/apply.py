@@ -146,7 +146,7 @@ def invite(
             }
         )
     action = "invitation.created"
-    events.record_many(by, action, Invitation, invited, own=details, batch=batch_id)
+    events.record_many(by, action, invited, own=details, batch=batch_id)
     outbox.add_messages(MessageKind.INVITATION, messages)
     return ids
 

@@ -57,7 +57,7 @@ def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: Us
 def forget_columns(known: HeaderMapping, by: User) -> None:
     """Read files with this header by their column names again. Does not commit."""
     label = ", ".join(known.names.values()) or "files of before"
-    events.record(by, "columns.forgotten", label=label, columns=known.names)
+    events.record(by, "columns.forgotten", label, columns=known.names)
     db.session.delete(known)
 
 

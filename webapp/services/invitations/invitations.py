@@ -112,7 +112,7 @@ def add_invitations(
     keys = [address.key for address, _ in people]
     closed = _close(in_json(Invitation.email_key, keys), Invitation.expires_at <= utcnow())
     reason = "it had expired, a fresh one takes its place"
-    events.record_many(by, "invitation.closed", Invitation, closed, reason=reason)
+    events.record_many(by, "invitation.closed", closed, reason=reason)
     nonces = [tokens.new_nonce() for _ in people]
     made = [
         {
@@ -187,7 +187,7 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
         wanted.append(in_json(Invitation.role_id, lookup.administrators()))
     revoked = _close(*wanted)
     outbox.cancel_for_invitations([invitation_id for invitation_id, _ in revoked])
-    events.record_many(by, "invitation.revoked", Invitation, revoked, batch=batch_id)
+    events.record_many(by, "invitation.revoked", revoked, batch=batch_id)
     return len(revoked)
 
 
@@ -279,7 +279,7 @@ def send_reminders() -> int:
         for invitation_id, email in reminded
     ]
     outbox.add_messages(MessageKind.REMINDER, messages)
-    events.record_many(None, "invitation.reminded", Invitation, reminded)
+    events.record_many(None, "invitation.reminded", reminded)
     db.session.commit()
     queue.enqueue_send()
     return len(reminded)

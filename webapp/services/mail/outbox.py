@@ -170,7 +170,7 @@ def cancel_queued(batch: Batch, by: User) -> None:
             withdrawn.append((invitation.id, invitation.email))
     why = "its upload was cancelled"
     action = "invitation.closed"
-    events.record_many(by, action, Invitation, withdrawn, reason=why, batch=batch.id)
+    events.record_many(by, action, withdrawn, reason=why, batch=batch.id)
     lookup.bump_version()
 
 

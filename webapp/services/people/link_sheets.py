@@ -78,7 +78,7 @@ def make(chosen: Chosen, by: User, *, proven: bool = False) -> Sequence[tuple[In
     expiries = {each.id: invitations.hand_over(each) for each in found}
     subjects = [(each.id, each.email) for each in found]
     batch = {"batch": chosen} if isinstance(chosen, int) else {}
-    events.record_many(by, "invitation.link_on_sheet", Invitation, subjects, expiries, **batch)
+    events.record_many(by, "invitation.link_on_sheet", subjects, expiries, **batch)
     commit_and_keep()
     return [(each, invitation_links.link_url(each)) for each in found]
 
