@@ -125,7 +125,7 @@ def _database() -> Problem:
 
 
 def _audit_log() -> Problem:
-    if chain.verify().wrong:
+    if chain.verify().problems:
         return (
             WRONG,
             "It was changed: run “flask --app wsgi muster audit verify”, which says where, and what to do.",
