@@ -28,6 +28,7 @@ from webapp.models import Session, User
 from webapp.run.processes import end, tune_gc
 from webapp.services.accounts import two_factor
 from webapp.services.operations import first_run
+from webapp.services.settings import in_force
 from webapp.settings.settings import Settings
 
 from tests import properties, servers
@@ -175,6 +176,7 @@ def change_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     def change(**values: Any) -> Settings:
         changed = replace(app.extensions["muster_settings"], **values)
         monkeypatch.setitem(app.extensions, "muster_settings", changed)
+        in_force.forget()
         return changed
 
     return change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from marshmallow import ValidationError
-from webapp.db import db
+from webapp.db import commit_and_keep, db
 from webapp.models import Organisation
 from webapp.services.directory import lookup
 from webapp.services.mail import claim
@@ -28,6 +28,20 @@ def test_is_read_once_a_transaction(app, queries):
     db.session.rollback()
     keep(MAX_ROWS="8")
     assert in_force.settings().max_rows == 8
+
+
+def test_what_a_command_read_is_kept_for_its_own_answer_and_no_longer(app, queries):
+    in_force.settings()
+    lookup.registry()
+    commit_and_keep()
+    queries.clear()
+    in_force.settings()
+    lookup.registry()
+    assert not queries
+    db.session.commit()
+    in_force.settings()
+    lookup.registry()
+    assert len(queries) > 1
 
 
 def test_what_the_environment_gives_needs_no_query(app, queries):

@@ -11,13 +11,13 @@ import pytest
 from webapp.core.plan.planner import Mode
 from webapp.db import db, utcnow
 from webapp.jobs import outbox as jobs
-from webapp.models import AuditEvent, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Organisation
+from webapp.models import AuditEvent, Invitation, MailCircuit, Message, MessageKind, MessageState, Organisation
 from webapp.services.operations import change_settings, heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.pages import SECTIONS
 
 from tests.client import Client
-from tests.factories import PASSWORD, make_batch, make_factor, make_group, make_invitation, token_of
+from tests.factories import PASSWORD, make_factor, make_group, make_invitation, token_of
 from tests.smtp_sink import Sink
 from tests.steps import rows_of, stage, upload
 
@@ -248,7 +248,7 @@ class TestTakesEffect:
         assert admin.get("/", 303).location.startswith("/sign-in")
 
     def test_retention(self, owner):
-        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="0")
+        save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="0", password=PASSWORD)
         assert (in_force.settings().retention_days, in_force.settings().audit_days) == (30, None)
         assert "Uploads kept 30 days, audit log for good" in owner.get("/settings").page.text
 
@@ -256,7 +256,11 @@ class TestTakesEffect:
     def test_what_protects_less_costs_the_password(self, owner):
         save(owner, "sign-in", REQUIRE_TOTP="managers")
         make_factor(owner.user)
-        for section, typed in (("sign-in", {"REQUIRE_TOTP": "off"}), ("data", {"AUDIT_DAYS": "60"})):
+        for section, typed in (
+            ("sign-in", {"REQUIRE_TOTP": "off"}),
+            ("data", {"AUDIT_DAYS": "60"}),
+            ("data", {"RETENTION_DAYS": "30"}),
+        ):
             asked = save(owner, section, 422, **typed).page
             assert "Type your password" in asked.text
             assert asked.all("input", name="password", type="password")
@@ -268,28 +272,12 @@ class TestTakesEffect:
         save(owner, "sign-in", REQUIRE_TOTP="off", password=PASSWORD)
         save(owner, "data", AUDIT_DAYS="60", password=PASSWORD)
         assert (in_force.settings().require_totp, in_force.settings().audit_days) == ("off", 60)
-        save(owner, "data", AUDIT_DAYS="90")
-        save(owner, "data", AUDIT_DAYS="0")
+        save(owner, "data", RETENTION_DAYS="30", password=PASSWORD)
+        save(owner, "data", AUDIT_DAYS="90", RETENTION_DAYS="90")
+        save(owner, "data", AUDIT_DAYS="0", RETENTION_DAYS="0")
         save(owner, "data", 422, AUDIT_DAYS="36500")
         few = save(owner, "data", 422, AUDIT_DAYS="29", password=PASSWORD).page.text
         assert "Type 0, or a whole number from 30 to 36500." in few
-
-    def test_what_keeping_for_fewer_days_deletes_is_asked_about_first(self, owner):
-        for days in (40, 20, 400):
-            make_batch(owner.user, 1, state=BatchState.FINISHED, finished_at=utcnow() - timedelta(days=days))
-        make_batch(owner.user, 1, state=BatchState.REVIEWING, created_at=utcnow() - timedelta(days=400))
-        page = save(owner, "data", 422, RETENTION_DAYS="30").page
-        assert "This deletes the rows of 2 uploads, actions and reverts" in page.text
-        assert page.values("RETENTION_DAYS") == ["30"]
-        assert in_force.settings().retention_days is None
-        assert page.all("button", name="lose", value="30")
-        assert "3 uploads" in save(owner, "data", 422, RETENTION_DAYS="1", lose="30").page.text, "asked anew"
-        save(owner, "data", RETENTION_DAYS="30", lose="30")
-        assert in_force.settings().retention_days == 30
-        save(owner, "data", RETENTION_DAYS="90")
-        save(owner, "data", RETENTION_DAYS="0")
-        save(owner, "data", 422, RETENTION_DAYS="30")
-        assert "Type 0, or a whole number from 1 to 36500." in save(owner, "data", 422, RETENTION_DAYS="9" * 5000).page.text
 
 
 @pytest.fixture

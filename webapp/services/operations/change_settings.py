@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from marshmallow import ValidationError
 
@@ -20,28 +20,22 @@ from webapp.settings.settings import ON_PAGES, Settings
 LONGEST_NAME = 120
 
 
-def current_texts(names: Iterable[str]) -> dict[str, str]:
-    """These settings as they are in force, as one would type them."""
-    now = in_force.settings()
-    texts = {name: now.text(name) for name in names if name != NAME}
-    return {NAME: in_force.organisation_name()} | texts
+def current_texts() -> dict[str, str]:
+    """The settings of the pages as they are in force, as one would type them."""
+    return _texts(in_force.settings(), in_force.organisation_name())
 
 
 def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     """Set what was typed; what the environment gives stays. -> whether anything changed.
 
     typed: by name; blank is the default again. proven: `by` has just given their password, as it takes to protect
-    accounts or the audit log less than before. Raises PasswordRequiredError without it, and ValidationError with a
-    sentence for each name that is wrong; nothing is changed then.
+    accounts less than before, or to keep things for fewer days. Raises PasswordRequiredError without it, and
+    ValidationError with a sentence for each name that is wrong; nothing is changed then.
     """
     begin_write()
     place = in_force.organisation()
     given = in_force.environment()
-    wanted = {
-        each: text.strip()  # blank: the default
-        for each, text in typed.items()
-        if each in ON_PAGES and each not in given.given
-    }
+    wanted = {name: text.strip() for name, text in typed.items() if name in ON_PAGES}
     after, problems = given.overlaid(place.settings | wanted)
     name = to_one_line(typed.get(NAME, place.name))
     if NAME in typed and not name:
@@ -50,26 +44,21 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
         problems[NAME] = f"Use at most {LONGEST_NAME} characters."
     if problems:
         db.session.rollback()
-        raise ValidationError(
-            {each: [sentence] for each, sentence in problems.items()},
-        )
+        raise ValidationError({each: [sentence] for each, sentence in problems.items()})
     if not proven and _protects_less(in_force.settings(), after):
         db.session.rollback()
         raise PasswordRequiredError(
-            "Type your password: this protects accounts or the audit log less than before. Nothing was saved."
+            "Type your password: this protects accounts less than before, or deletes what is older. Nothing was saved."
         )
-    before = current_texts(wanted)
-    new = {each: after.text(each) for each in wanted}
-    texts = place.settings | new
-    place.settings = {
-        each: text
-        for each, text in texts.items()
-        if text != given.text(each)  # a default is not kept
-    }
-    place.name = name
-    new = {NAME: name} | new
+    before, new = current_texts(), _texts(after, name)
     changed = [each for each in new if before[each] != new[each]]
     if changed:
+        place.name = name
+        place.settings = {
+            each: new[each]
+            for each in ON_PAGES
+            if new[each] != given.text(each)  # a default is not kept
+        }
         events.record(
             by,
             "organisation.changed",
@@ -82,9 +71,15 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     return bool(changed)
 
 
+def _texts(settings: Settings, name: str) -> dict[str, str]:
+    return {NAME: name} | {each: settings.text(each) for each in ON_PAGES}
+
+
 def _protects_less(before: Settings, after: Settings) -> bool:
-    """Whether two-step sign-in is required of fewer people, or the audit log kept for fewer days."""
+    """Whether two-step sign-in is required of fewer people, or the audit log or uploads are kept for fewer days."""
     demands = list(REQUIRED_OF)
-    if demands.index(after.require_totp) < demands.index(before.require_totp):
-        return True
-    return (after.audit_days or math.inf) < (before.audit_days or math.inf)
+    return (
+        demands.index(after.require_totp) < demands.index(before.require_totp)
+        or (after.audit_days or math.inf) < (before.audit_days or math.inf)
+        or (after.retention_days or math.inf) < (before.retention_days or math.inf)
+    )

@@ -29,7 +29,6 @@ from webapp.services.audit import chain, events
 from webapp.services.audit.chain import day_before
 from webapp.services.batches import report, review
 from webapp.services.settings import in_force
-from webapp.settings.settings import FIELDS, ConfigError
 
 CHUNK = 500
 """Messages deleted in one transaction."""
@@ -68,19 +67,6 @@ def delete_rows() -> int:
         events.record(None, "batch.rows_deleted", batch, rows=rows, days=days)
     db.session.commit()
     return 1
-
-
-def lost_by(typed: str) -> int:
-    """How many batches would lose their rows next, if they were kept for the number of days that was typed."""
-    now = in_force.settings().retention_days
-    try:
-        days = FIELDS["RETENTION_DAYS"].read("RETENTION_DAYS", typed)
-    except ConfigError:  # said under the field
-        return 0
-    if days is None or (now and days >= now):
-        return 0
-    due = _due_batches(day_before(days)).subquery()
-    return db.session.scalar(select(func.count()).select_from(due)) or 0
 
 
 def _due_batches(before: datetime) -> Select[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parseaddr
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from flask import current_app
 from sqlalchemy import event, select
@@ -17,9 +17,8 @@ _KEPT = "installation"
 
 
 class Installation(NamedTuple):
-    """What every request asks about the installation. given: the environment's settings."""
+    """What every request asks about the installation."""
 
-    given: Settings
     settings: Settings
     name: str
     owner_key: str
@@ -27,9 +26,7 @@ class Installation(NamedTuple):
 
 def environment() -> Settings:
     """The environment's settings: for what no page sets. No query."""
-    found = current_app.extensions["muster_settings"]
-    assert isinstance(found, Settings)
-    return found
+    return cast(Settings, current_app.extensions["muster_settings"])
 
 
 def settings() -> Settings:
@@ -49,18 +46,18 @@ def organisation() -> Organisation:
 
 def installation() -> Installation:
     """Settings, name and Owner; one query a transaction."""
-    given = environment()
-    kept: Installation | None = transaction_cache().get("installation")
-    if kept is None or kept.given is not given:
+    cache = transaction_cache()
+    if "installation" not in cache:
         row = db.session.execute(
             select(Organisation.name, Organisation.settings, User.email_key)
             .outerjoin(User, User.role_id == OWNER_ROLE_ID)
             .where(Organisation.id == 1)
         ).one_or_none()
         name, texts, owner_key = row or ("", {}, "")  # no row before the first start
-        kept = Installation(given, given.overlaid(texts)[0], name, owner_key or "")
-        transaction_cache()["installation"] = kept
-    return kept
+        cache["installation"] = Installation(
+            environment().overlaid(texts)[0], name, owner_key or ""
+        )
+    return cast(Installation, cache["installation"])
 
 
 def transaction_cache() -> dict[str, Any]:

@@ -23,7 +23,7 @@ from webapp.http.web import (
 from webapp.services.batches import trial_message
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import render
-from webapp.services.operations import change_settings, retention, status
+from webapp.services.operations import change_settings, status
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME, SECTIONS, Section
 
@@ -60,10 +60,7 @@ def show(section: str) -> str:
 @bp.post("/<section>")
 @require(Permission.ORGANISATION_MANAGE)
 def update(section: str) -> BaseResponse | tuple[str, int]:
-    """Save a settings page. Wrong values are explained under their fields, and nothing is stored. Asks before deleting much."""
-    days = request.form.get("RETENTION_DAYS", "")
-    if request.form.get("lose") != days and (lost := retention.lost_by(days)):
-        return page(section, lost=lost), 422
+    """Save a settings page. Wrong values are explained under their fields, and nothing is stored."""
     try:
         proven = check_given_password()
         changed = store(get_section(section), proven=proven)
@@ -124,14 +121,11 @@ def store(section: Section, *, proven: bool = False) -> bool:
     return change_settings.save(typed, current_user(), proven=proven)
 
 
-def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) -> str:
-    """The page, after a refusal with what was typed.
-
-    lost: of how many batches the rows would be deleted, which is asked about first.
-    """
+def page(section: str, problems: dict[str, Any] | None = None) -> str:
+    """The page, after a refusal with what was typed."""
     asked = get_section(section)
     form = request.form
-    now = change_settings.current_texts(asked.names)
+    now = change_settings.current_texts()
     email = last = None
     if section == "email":
         email = render.render_example(current_user())
@@ -144,7 +138,6 @@ def page(section: str, problems: dict[str, Any] | None = None, lost: int = 0) ->
         typed={name: form.get(name, now[name]) for name in now},
         seen={name: form.get(f"seen-{name}", now[name]) for name in now},
         problems=problems or {},
-        lost=lost,
         email=email,
         last=last,
     )
