@@ -17,7 +17,6 @@ from webapp import logs
 from webapp.settings.settings import Settings
 
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
-_WAITING = Queue.redis_queue_namespace_prefix + QUEUE  # the list of what waits, by job
 SEND = "webapp.jobs.outbox.send"
 PROCESS = "webapp.jobs.batches.process"
 JOBS = {PROCESS: 1, SEND: 0}
@@ -25,9 +24,6 @@ JOBS = {PROCESS: 1, SEND: 0}
 TIMEOUT = 0.3  # seconds
 
 JOB_TIMEOUT = 300  # seconds; a job gives way after 20, but a message in hand may wait for a server at each command
-
-_CLIENT = "muster_queue"
-"""Its name in `app.extensions`."""
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +46,10 @@ def _enqueue_once(name: str, job: str, *args: int) -> bool:
     much can ask another worker to help.
     """
     try:
-        client = _client()
-        if not _is_waiting(client, name):
-            Queue(QUEUE, connection=client, serializer="json").enqueue(
+        queue = _queue()
+        waiting = [job_id.rpartition("-")[0] for job_id in queue.job_ids]
+        if name not in waiting:
+            queue.enqueue(
                 job,
                 args=args,
                 kwargs={},
@@ -74,9 +71,14 @@ def ping() -> bool:
 def depth() -> int | None:
     """How many jobs wait; None while the queue server does not answer within 0.3 s."""
     try:
-        return int(_client().llen(_WAITING))
+        return _queue().count
     except (redis.RedisError, OSError):
         return None
+
+
+def open_queue(url: str, timeout: float) -> Queue:
+    """The queue, over a client of `connect`."""
+    return Queue(QUEUE, connection=connect(url, timeout), serializer="json")
 
 
 def connect(url: str, timeout: float) -> redis.Redis:
@@ -86,16 +88,11 @@ def connect(url: str, timeout: float) -> redis.Redis:
     )
 
 
-def _client() -> redis.Redis:
-    """The app's client; it is safe to use from threads and after a fork."""
-    settings: Settings = current_app.extensions["muster_settings"]
-    if _CLIENT not in current_app.extensions:
-        current_app.extensions.setdefault(_CLIENT, connect(settings.queue_url, TIMEOUT))
-    client: redis.Redis = current_app.extensions[_CLIENT]
-    return client
-
-
-def _is_waiting(client: redis.Redis, name: str) -> bool:
-    """Whether a job of this name is in the queue."""
-    ids = [job_id for job_id in client.lrange(_WAITING, 0, -1) if isinstance(job_id, bytes)]
-    return any(job_id.rpartition(b"-")[0] == name.encode() for job_id in ids)
+def _queue() -> Queue:
+    """The app's queue; it is safe to use from threads and after a fork."""
+    extensions = current_app.extensions
+    if "muster_queue" not in extensions:
+        settings: Settings = extensions["muster_settings"]
+        extensions["muster_queue"] = open_queue(settings.queue_url, TIMEOUT)
+    queue: Queue = extensions["muster_queue"]
+    return queue
