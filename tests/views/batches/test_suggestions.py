@@ -44,12 +44,13 @@ def test_no_group_of_a_cell_is_dropped(admin):
     assert suggestions(admin.get(f"/batches/{batch.id}").page) == ["Library, Café"] * 5
 
 
-def test_a_space_between_two_names_is_no_separator_and_a_tab_may_be_one(admin):
+def test_a_space_between_two_names_is_no_separator_and_a_tab_is_one(admin):
     make_group("Library")
     make_group("Café")
     batch = stage(admin, file_of(["Library\tCafé", "Library Café"]))
     page = admin.get(f"/batches/{batch.id}").page
-    assert suggestions(page) == ["Library, Café"]
+    assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.ATTENTION]
+    assert not suggestions(page)
     assert "Replace “" not in page.text
     assert "1 word of your file is not known here" in page.text
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
 
@@ -51,16 +51,9 @@ _FAMILY_WORDS = """
 _FAMILIES = frozenset(map(plain, _FAMILY_WORDS.split()))
 """Words that come in families: one letter makes another of them."""
 
-_BETWEEN = re.compile(r"\s*(?:[、，；;·•・|\t\n/])\s*")
-"""What stands between names where people do not write commas."""
-_OR_WITHIN = re.compile(r"\s*(?:[、，；;·•・|\t\n/&+,])\s*|\s+(?:and|und|et|y)\s+", re.IGNORECASE)
-"""The same, and what may as well be a part of a name."""
+_BETWEEN = re.compile(r"\s*(?:[、，；;·•・|\t\n/&+,])\s*|\s+(?:and|und|et|y)\s+", re.IGNORECASE)
+"""What stands between names where people do not write commas; it may as well be a part of a name."""
 MOST_PIECES = 20
-
-
-def split_names(text: str) -> list[str]:
-    """The pieces of a text that may be a name each."""
-    return [piece for piece in _BETWEEN.split(text.replace(",", ";")) if piece]
 
 
 def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
@@ -68,27 +61,25 @@ def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
 
     find: the name that a piece means, if any.
     """
-    between = list(_OR_WITHIN.finditer(text))[:MOST_PIECES]
+    name = find(text)
+    if name:
+        return [name]
+    between = list(_BETWEEN.finditer(text))
+    if len(between) > MOST_PIECES:
+        return []
     for found in reversed(between):
         name = find(text[: found.start()])
-        if name:
-            rest = text[found.end() :]
-            last = find(rest)
-            names = [last] if last else split_known(rest, find)
-            if names:
-                return [name, *names]
+        rest = split_known(text[found.end() :], find) if name else []
+        if name and rest:
+            return [name, *rest]
     return []
 
 
-def nearest(wanted: str, names: Iterable[str], most: int = 2) -> str | None:
-    """The one name that `wanted` is a misspelling of, by `most` letters; None where that is not certain."""
-    return _nearest(wanted, tuple(names), most) if 0 < len(wanted) <= LONGEST else None
-
-
 @lru_cache(maxsize=4096)
-def _nearest(wanted: str, names: tuple[str, ...], most: int) -> str | None:
+def nearest(wanted: str, names: tuple[str, ...], most: int = 2) -> str | None:
+    """The one name that `wanted` is a misspelling of, by `most` letters; None where that is not certain."""
     pieces = _split(wanted)
-    if not pieces:
+    if not pieces or len(wanted) > LONGEST:
         return None
     words_of = {name: _split(name) for name in names}
     known = set(chain.from_iterable(words_of.values()))

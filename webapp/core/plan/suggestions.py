@@ -37,18 +37,14 @@ _PROVIDERS = frozenset(
 """Big mail providers, which are never corrected."""
 
 
-def likely_domain(domain: str, known: Sequence[str]) -> str | None:
-    """The domain that a valid one is probably a misspelling of: the organisation's own, or a big provider's.
+@lru_cache(maxsize=4096)
+def likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
+    """The domain that another one is probably a misspelling of: the organisation's own, or a big provider's.
 
     domain: ASCII, lower case. None for one that is known, or that differs in nothing but a number (school-2.example).
     """
     if domain in known or domain in _PROVIDERS:
         return None
-    return _likely_domain(domain, tuple(known))
-
-
-@lru_cache(maxsize=4096)
-def _likely_domain(domain: str, known: tuple[str, ...]) -> str | None:
     found, nearest = None, 3
     for wanted in (*known, *_MISSPELT):
         most = 2 if wanted in known and len(wanted) >= 8 else 1
@@ -67,4 +63,4 @@ def nearest_domain(domain: str, known: Sequence[str]) -> str | None:
     for candidate in (*known, *_MISSPELT):
         if candidate.startswith(domain + "."):
             return candidate
-    return _likely_domain(domain, tuple(known))
+    return likely_domain(domain, tuple(known))
