@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
@@ -57,11 +57,11 @@ class RowSchema(Schema):
 
     def _load_cell(self, field: str, text: str) -> tuple[Any, tuple[Issue, ...]]:
         if len(text) > LONGEST_CELL:
-            return None, (Issue(field, "cell_long", {"most": LONGEST_CELL}),)
+            return None, ({"field": field, "code": "cell_long", "most": LONGEST_CELL},)
         try:
             return self.fields[field].deserialize(text.strip()), ()
         except ValidationError as error:
-            return None, tuple(error.messages)
+            return None, ({"field": field, **error.messages_dict},)
 
     def read_email(self, text: str) -> Address:
         """An e-mail address by `core.addresses`; else what is wrong with it, with the nearest domain suggested."""
@@ -69,38 +69,29 @@ class RowSchema(Schema):
         try:
             return parse(text, registry.allowed_domains)
         except InvalidAddressError as error:
-            issue = Issue("email", error.code)
+            issue: dict[str, str] = {"code": error.code}
         meant = repair_address(text, registry.allowed_domains, registry.known_domains)
         if meant:
-            issue = replace(
-                issue,
-                suggestion=meant,
-                old=text,
-                new=meant,
-            )
+            issue |= {"suggestion": meant, "old": text, "new": meant}
             end = meant.removeprefix(text.rpartition("@")[0] or text)
             if end.startswith("@"):  # only the domain is wrong: so it can be in other rows
-                issue = replace(issue, old="", new=end)
-        raise ValidationError([issue])
+                issue |= {"old": "", "new": end}
+        raise ValidationError(issue)
 
     def read_role(self, text: str) -> RoleEntry:
         """A role of the registry, by name without regard to case; else what is wrong."""
         by_key = self.registry.role_by_key
         if not text:
-            raise ValidationError([Issue("role", "role_missing")])
+            raise ValidationError({"code": "role_missing"})
         if role := by_key.get(fold(text)):
             return role
         if split_known(text, lambda piece: piece if fold(piece) in by_key else None):
-            raise ValidationError([Issue("role", "role_several")])
+            raise ValidationError({"code": "role_several"})
         nearby = self._find_nearest_role(text)
-        issue = Issue(
-            "role",
-            "role_unknown",
-            suggestion=nearby,
-            old=text,
-            new=nearby or "",
-        )
-        raise ValidationError([issue])
+        issue = {"code": "role_unknown"}
+        if nearby:
+            issue |= {"suggestion": nearby, "old": text, "new": nearby}
+        raise ValidationError(issue)
 
     def _find_nearest_role(self, text: str) -> str | None:
         roles = {role.name: role for role in self.registry.roles if not role.is_owner}
@@ -116,29 +107,28 @@ class RowSchema(Schema):
         if not names:
             return GroupWish(None)
         if len(names) > MOST_NAMES:
-            raise ValidationError([Issue("groups", "groups_many", {"most": MOST_NAMES})])
+            raise ValidationError({"code": "groups_many", "most": MOST_NAMES})
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
-                raise ValidationError([Issue("groups", "all_groups_alone")])
+                raise ValidationError({"code": "all_groups_alone"})
             return GroupWish(frozenset(), everything=True)
         found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
         unknown = [name for name, group in found.items() if group is None]
         if not unknown:
             ids = [group.id for group in found.values() if group]
             return GroupWish(frozenset(ids))
-        issue = Issue("groups", "groups_unknown", {"n": len(unknown)})
+        issue: dict[str, Any] = {"code": "groups_unknown", "n": len(unknown)}
         nearby = {name: self._find_nearest_groups(name) for name in unknown}
         fixes = {name: fix for name, fix in nearby.items() if fix}
         if fixes:
             fixed = dict.fromkeys(fixes.get(name, name) for name in names)
             meant = dict.fromkeys(fixes.values())
-            issue = replace(
-                issue,
-                suggestion=", ".join(fixed),
-                old=", ".join(fixes),
-                new=", ".join(meant),
-            )
-        raise ValidationError([issue])
+            issue |= {
+                "suggestion": ", ".join(fixed),
+                "old": ", ".join(fixes),
+                "new": ", ".join(meant),
+            }
+        raise ValidationError(issue)
 
     def _find_nearest_groups(self, name: str) -> str:
         """The group that is meant, or all groups if the cell uses another separator; "" if any is uncertain."""

@@ -20,7 +20,7 @@ OVER = invited(state="expired")
 
 def found(person: Person | None, action: Action, **by) -> tuple[str, str]:
     step = actions.plan(person, action, policy(**by))
-    return step.plan.value, step.effect or " ".join(row_phrases.describe(issue.as_dict()) for issue in step.issues)
+    return step.plan.value, step.effect or " ".join(row_phrases.describe(issue) for issue in step.issues)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def found(person: Person | None, action: Action, **by) -> tuple[str, str]:
         (OVER, ROLE, ("attention", "This invitation has expired. Resend it first.")),
         (GONE, ADD_B, ("attention", "This account is deactivated. Reactivate it first.")),
         (user(), Action(Do.SET_ROLE, role=OWNER), ("attention", "Owner cannot be assigned.")),
-        (user(), Action(Do.SET_ROLE, role=99), ("attention", "This role is not there any more.")),
+        (user(), Action(Do.SET_ROLE, role=99), ("attention", "This role or group is not there any more.")),
         (user(groups=[A]), ADD_B, ("update", "")),
         (user(groups=[A, B]), ADD_B, ("unchanged", "")),
         (user(everything=True), ADD_B, ("unchanged", "")),
-        (user(), Action(Do.ADD_GROUPS, groups=frozenset({99})), ("attention", "A group of this action is not there any more.")),
+        (user(), Action(Do.ADD_GROUPS, groups=frozenset({99})), ("attention", "This role or group is not there any more.")),
         (
             user(everything=True),
             Action(Do.REMOVE_GROUPS, groups=frozenset({A})),

@@ -25,7 +25,7 @@ def registry(names=NAMES) -> Registry:
 
 def suggested(field: str, cell: str, names=NAMES) -> str | None:
     _, issues = RowSchema(registry(names)).cell(field, cell)
-    return issues[0].suggestion if issues else None
+    return issues[0].get("suggestion") if issues else None
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,7 @@ def test_another_number_letter_or_word_is_another_group(typed):
     assert suggested("groups", typed) is None
 
 
-@pytest.mark.parametrize(
-    "between", ["、", "，", "；", ";", "; ", " · ", "•", "|", "/", " and ", " AND ", " & ", " + ", "&"]
-)
+@pytest.mark.parametrize("between", ["、", "，", "；", ";", "; ", " · ", "•", "|", "/", " and ", " AND ", " & ", " + ", "&"])
 def test_groups_with_other_signs_between_them_are_all_suggested_or_none(between):
     assert suggested("groups", f"Library{between}Café") == "Library, Café"
     assert suggested("groups", f"Library{between}Science; Labs") == "Library, Science; Labs", "the longest name first"
@@ -101,7 +99,7 @@ def test_a_role_is_suggested_by_the_same_rule_and_never_owner(typed, meant):
 @pytest.mark.parametrize("typed", ["Analyst, Remote", "Analyst;Remote", "Analyst/Remote"])
 def test_several_roles_in_a_cell_are_called_so(typed):
     _, [issue] = RowSchema(registry()).cell("role", typed)
-    assert (issue.code, issue.suggestion) == ("role_several", None)
+    assert issue == {"field": "role", "code": "role_several"}
 
 
 # Two thousand near names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from webapp.core.errors import ConflictError, ForbiddenError, NotFoundError, RuleViolationError
+from webapp.core.errors import ForbiddenError, NotFoundError, RuleViolationError
 from webapp.core.plan.actions import Action, Do
 from webapp.db import db, utcnow
 from webapp.jobs import batches as job
@@ -352,7 +352,7 @@ class TestOnePerson:
         assert do(Action(Do.SET_GROUPS, everything=True)) == "The groups of Ana Ruiz were changed."
         assert do(Action(Do.DEACTIVATE)) == "Ana Ruiz was deactivated, and is signed out everywhere."
         assert do(Action(Do.DEACTIVATE)) == "Nothing to change for Ana Ruiz."
-        with pytest.raises(ConflictError, match="Reactivate it first"):
+        with pytest.raises(RuleViolationError, match="Reactivate it first"):
             do(Action(Do.SET_GROUPS))
         assert do(Action(Do.REACTIVATE)) == "Ana Ruiz can sign in again."
         assert [a for a in audited() if a.startswith("user")] == [
@@ -363,7 +363,7 @@ class TestOnePerson:
         invitation = make_invitation()
         said = actions.do_now("invitation", invitation.id, Action(Do.REVOKE), admin.user)
         assert said == "The invitation to ines.carvalho@northfield.example was revoked. Its link no longer works."
-        with pytest.raises(ConflictError, match="This invitation was revoked"):
+        with pytest.raises(RuleViolationError, match="This invitation was revoked"):
             actions.do_now("invitation", invitation.id, Action(Do.RESEND), admin.user)
 
     def test_what_may_not_be_is_refused(self, admin, sign_in, ana):

@@ -113,7 +113,7 @@ class TestResend:
 
     def test_a_revoked_one_never(self, admin):
         invitation = make_invitation(state=InvitationState.REVOKED)
-        admin.post(f"/invitations/{invitation.id}/messages", status=409)
+        admin.post(f"/invitations/{invitation.id}/messages", status=422)
 
 
 class TestCopyLink:

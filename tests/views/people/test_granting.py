@@ -19,7 +19,7 @@ from tests.mail_fixtures import make_message
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
 INES = "ines@northfield.example"
-MORE = "Admin may do what your own role may not: Audit log."
+MORE = "Admin ranks above your own role, or may do more."
 
 
 def role_of(owner, name, permissions, rank="90"):

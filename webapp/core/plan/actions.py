@@ -5,7 +5,7 @@ The rules are those of docs/rules.md, "Actions on people".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -16,12 +16,13 @@ from webapp.core.plan.planner import (
     Plan,
     PlannedChange,
     Policy,
+    RefusedError,
     change_groups,
+    check_grant,
+    check_person,
     plan_access,
-    refuse,
-    refuse_person,
-    refuse_role,
 )
+from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
 
 RESENDS_AN_HOUR = 3
@@ -74,8 +75,6 @@ _CLOSED = {
 """States in which nothing can be done to a person, and what is wrong with them."""
 _SET_ASIDE = {"deactivated": "deactivated_person", "expired": "expired"}
 """States in which access cannot be changed."""
-STATE_CODES = frozenset(("person_gone", *_CLOSED.values(), *_SET_ASIDE.values()))
-"""Issues about the person's state: they may have changed in the meantime."""
 STATE_AFTER: Mapping[str, str] = {
     Do.DEACTIVATE: "deactivated",
     Do.REACTIVATE: "active",
@@ -104,63 +103,74 @@ class Action:
     def from_dict(cls, value: Mapping[str, Any]) -> Action:
         return cls(Do(value["do"]), value["role"], frozenset(value["groups"]), value["everything"])
 
+    def is_known(self, registry: Registry) -> bool:
+        """Whether the role or the groups that it gives are still there."""
+        if self.do is Do.SET_ROLE and self.role not in registry.role_by_id:
+            return False
+        return self.groups <= registry.group_by_id.keys()
+
 
 def plan(person: Person | None, action: Action, policy: Policy) -> PlannedChange:
     """Plan the action for one person: `update` (`invite` where an e-mail goes out), `unchanged`, or `attention`."""
-    if person is None:
-        return refuse("person_gone")
-    return about(_plan_present(person, action, policy), person)
+    return plan_person(person, lambda present: _plan_action(present, action, policy))
 
 
-def about(planned: PlannedChange, person: Person) -> PlannedChange:
-    """Note whom the change is about, and how they were when it was planned.
+def plan_person(
+    person: Person | None, plan_one: Callable[[Person], PlannedChange]
+) -> PlannedChange:
+    """Plan something for one person, or say why it cannot be done; note how they were when it was planned.
 
     Issues are shown at the e-mail: such a row has no cells to correct.
     """
+    if person is None:
+        gone = RefusedError("person_gone")
+        return PlannedChange(Plan.ATTENTION, issues=(gone.issue,))
+    try:
+        planned = plan_one(person)
+    except RefusedError as refusal:
+        issue = {**refusal.issue, "field": "email"}
+        planned = PlannedChange(Plan.ATTENTION, issues=(issue,))
     return replace(
         planned,
         subject=(person.kind, person.id),
         before=person.access,
         was=person.lasting_state,
-        issues=tuple(replace(issue, field="email") for issue in planned.issues),
     )
 
 
-def _plan_present(person: Person, action: Action, policy: Policy) -> PlannedChange:
+def _plan_action(person: Person, action: Action, policy: Policy) -> PlannedChange:
     others = _INVITATIONS_ONLY if person.kind == "user" else _USERS_ONLY
     problem = _CLOSED.get(person.state) or others.get(action.do)
     if problem:
-        return refuse(problem)
+        raise RefusedError(problem)
     if action.do in _INVITATIONS_ONLY or action.do in _USERS_ONLY:
         return plan_effect(person, action.do, policy)
     if problem := _SET_ASIDE.get(person.state):
-        return refuse(problem)
+        raise RefusedError(problem)
+    if not action.is_known(policy.registry):
+        raise RefusedError("role_gone")
     if action.do is Do.SET_ROLE:
-        if action.role not in policy.registry.role_by_id:
-            return refuse("role_gone")
-        return plan_access(person, replace(person.access, role=action.role), policy)
-    if not action.groups <= policy.registry.group_by_id.keys():
-        return refuse("group_gone")
-    mode = _MODES[action.do]
-    after = change_groups(person.access, action.groups, action.everything, mode)
-    return after if isinstance(after, PlannedChange) else plan_access(person, after, policy)
+        assert action.role
+        after = replace(person.access, role=action.role)
+    else:
+        mode = _MODES[action.do]
+        after = change_groups(person.access, action.groups, action.everything, mode)
+    return plan_access(person, after, policy)
 
 
 def plan_effect(person: Person, effect: Do, policy: Policy) -> PlannedChange:
-    """Deactivate, reactivate, resend or revoke, or say why that may not be."""
+    """Plan to deactivate, reactivate, resend or revoke. Raises RefusedError."""
     access = person.access
     if person.state == STATE_AFTER.get(effect):
         return PlannedChange(Plan.UNCHANGED, after=access)
     if effect is Do.DEACTIVATE and person.id in policy.protected:
-        return refuse("own_account")
-    refusal = refuse_person(person, policy, "groups")
-    if refusal is None and effect in (Do.REACTIVATE, Do.RESEND):
-        refusal = refuse_role(access.role, policy)
-    if refusal:
-        return refusal
+        raise RefusedError("own_account")
+    check_person(person, policy, "groups")
+    if effect in (Do.REACTIVATE, Do.RESEND):
+        check_grant(access.role, policy)
     if effect is Do.RESEND:
         if person.sent_this_hour >= RESENDS_AN_HOUR:
-            return refuse("resend_limit", most=RESENDS_AN_HOUR)
+            raise RefusedError("resend_limit", most=RESENDS_AN_HOUR)
         return PlannedChange(Plan.INVITE, after=access, effect=effect, sent=person.sent)
     manages = policy.registry.role_by_id[access.role].manages_people
     marks = ("admin",) if manages and effect is Do.REACTIVATE else ()

@@ -65,25 +65,11 @@ class Access:
         return sorted(group.name for group in registry.groups if group.id in self.groups)
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """What is wrong with a cell, as a code with parameters; `core.text.row_phrases` words it.
+Issue = Mapping[str, Any]
+"""What is wrong with a cell: its "field" and a "code", with parameters; `core.text.row_phrases` words it.
 
-    suggestion: a whole new value for the cell; old and new: the part that differs, to show.
-    """
-
-    field: str
-    code: str
-    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    suggestion: str | None = None
-    old: str = ""
-    new: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        value = {"field": self.field, "code": self.code, **self.params}
-        if self.suggestion is not None:
-            value |= {"suggestion": self.suggestion, "old": self.old, "new": self.new}
-        return value
+"suggestion": a whole new value for the cell; "old" and "new": the part that differs, to show.
+"""
 
 
 class Candidate(NamedTuple):
@@ -199,9 +185,11 @@ class PlannedChange:
 _STORED = [field.name for field in dataclasses.fields(PlannedChange)[1:] if field.name != "issues"]
 
 
-def refuse(code: str, field: str = "email", **params: Any) -> PlannedChange:
+class RefusedError(Exception):
     """A change that is not made, and why."""
-    return PlannedChange(Plan.ATTENTION, issues=(Issue(field, code, params),))
+
+    def __init__(self, code: str, field: str = "email", **params: Any) -> None:
+        self.issue: Issue = {"field": field, "code": code, **params}
 
 
 def plan(
@@ -224,51 +212,53 @@ def plan(
 
 
 def _plan_duplicates(rows: list[Candidate], planned: dict[int, PlannedChange]) -> None:
-    """Change the plans of rows with one e-mail: later rows that say the same as the first are left out, others conflict."""
-    leader = rows[0]
-    for later in rows[1:]:
-        if later.requested != leader.requested or later.issues or leader.issues:
-            planned[later.line] = _block(planned[later.line], later, leader)
-            planned[leader.line] = _block(planned[leader.line], leader, later)
-        else:
-            change = planned[later.line]
-            planned[later.line] = replace(
-                change, plan=Plan.DUPLICATE, twin=leader.line, after=None, marks=(), notes=()
+    """Change the plans of rows with one e-mail: where all say the same, the first one acts; else all need attention."""
+    first, second, *_ = rows
+    is_broken = any(row.issues for row in rows)
+    if not is_broken and all(row.requested == first.requested for row in rows):
+        for row in rows[1:]:
+            planned[row.line] = replace(
+                planned[row.line],
+                plan=Plan.DUPLICATE,
+                twin=first.line,
+                after=None,
+                marks=(),
+                notes=(),
             )
-
-
-def _block(change: PlannedChange, row: Candidate, other: Candidate) -> PlannedChange:
-    """Note the conflict with another row of the same e-mail. Of several others, the first one is named."""
-    if change.twin is not None:
-        return change
-    is_broken = bool(row.issues or other.issues)
+        return
+    is_mergeable = not is_broken and all(row.role == first.role for row in rows)
     code = "duplicate" if is_broken else "duplicate_differs"
-    notes = change.notes
-    if row.role == other.role and not is_broken:
-        notes = (*notes, MERGEABLE)
-    return replace(
-        change,
-        plan=Plan.ATTENTION,
-        marks=(),
-        issues=(*change.issues, Issue("email", code, {"row": other.line})),
-        notes=notes,
-        twin=other.line,
-    )
+    for row in rows:
+        twin = second.line if row is first else first.line
+        change = planned[row.line]
+        planned[row.line] = replace(
+            change,
+            plan=Plan.ATTENTION,
+            marks=(),
+            issues=(*change.issues, {"field": "email", "code": code, "row": twin}),
+            notes=(*change.notes, MERGEABLE) if is_mergeable else change.notes,
+            twin=twin,
+        )
 
 
 def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> PlannedChange:
     """Plan a row as if no other row had its e-mail."""
     subject = (person.kind, person.id) if person else None
-    before = person.access if person and not person.is_gone else None
+    present = person if person and not person.is_gone else None
+    before = present.access if present else None
     likely = None
-    if row.domain and before is None:
+    if row.domain and present is None:
         likely = likely_domain(row.domain, policy.registry.known_domains)
-    if row.issues or row.role is None:
-        change = PlannedChange(Plan.ATTENTION, issues=row.issues)
-    elif person is None or person.is_gone:
-        change = _plan_new(row, row.role, policy)
-    else:
-        change = _plan_existing(row, row.role, person, policy)
+    change = PlannedChange(Plan.ATTENTION, issues=row.issues)
+    if row.role is not None and not row.issues:
+        try:
+            change = (
+                _plan_existing(row, row.role, present, policy)
+                if present
+                else _plan_new(row, row.role, policy)
+            )
+        except RefusedError as refusal:
+            change = replace(change, issues=(refusal.issue,))
     if subject or likely:
         change = replace(change, subject=subject, before=before, likely_domain=likely)
     return change
@@ -277,12 +267,11 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
 def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
     """Plan an invitation for a person without an account or an open invitation."""
     if policy.mode is Mode.REMOVE:
-        return refuse("nobody_to_remove_from")
-    if refusal := refuse_role(role, policy):
-        return refusal
+        raise RefusedError("nobody_to_remove_from")
+    check_grant(role, policy)
     allowed = policy.registry.allowed_domains
     if allowed and row.domain not in allowed:
-        return refuse("domain_not_allowed")
+        raise RefusedError("domain_not_allowed")
     after = Access(role, row.groups or frozenset(), row.everything)
     marks = marks_of(None, after, policy)
     if row.looks_alike:
@@ -293,24 +282,17 @@ def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
 def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) -> PlannedChange:
     """Change the access of a user or of a pending invitation."""
     if person.state == "deactivated":
-        return refuse("deactivated")
+        raise RefusedError("deactivated")
     follows_file = person.kind == "invitation" or policy.change_roles
     after = replace(person.access, role=role) if follows_file else person.access
-    is_blank = row.groups is None and not row.everything
-    if not is_blank:
-        changed = change_groups(after, row.groups or frozenset(), row.everything, policy.mode)
-        if isinstance(changed, PlannedChange):
-            return changed
-        after = changed
+    if row.groups is not None or row.everything:
+        after = change_groups(after, row.groups or frozenset(), row.everything, policy.mode)
     change = plan_access(person, after, policy, requested_role=role)
-    if change.plan is Plan.ATTENTION:
-        return change
     notes = []
     if role != after.role:
         notes.append({"code": "role_kept", "role": policy.registry.role_by_id[role].name})
     if person.failed and change.plan is Plan.UNCHANGED and policy.mode is not Mode.REMOVE:
-        if refusal := refuse_role(after.role, policy):
-            return refusal
+        check_grant(after.role, policy)
         change = replace(change, plan=Plan.INVITE)
         notes.append({"code": "again"})
     return replace(change, notes=tuple(notes))
@@ -319,56 +301,47 @@ def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) ->
 def plan_access(
     person: Person, after: Access, policy: Policy, requested_role: int | None = None
 ) -> PlannedChange:
-    """Plan this access for a person, or explain why it is not allowed. requested_role: by the file, which may not be followed."""
+    """Plan this access for a person. Raises RefusedError. requested_role: by the file, which may not be followed."""
     before = person.access
     field = "groups" if (requested_role or after.role) == before.role else "role"
     if field == "groups" and after == before:
         return PlannedChange(Plan.UNCHANGED, after=after)
-    refusal = refuse_person(person, policy, field)
-    if refusal is None and after.role != before.role:
-        refusal = refuse_role(after.role, policy)
-    if refusal:
-        return refusal
+    check_person(person, policy, field)
+    if after.role != before.role:
+        check_grant(after.role, policy)
     kind = Plan.UNCHANGED if after == before else Plan.UPDATE
     return PlannedChange(kind, after=after, marks=marks_of(before, after, policy))
 
 
-def refuse_person(person: Person, policy: Policy, field: str) -> PlannedChange | None:
-    """Refuse to change this person where the current user may not. field: "role" where it would be another one."""
+def check_person(person: Person, policy: Policy, field: str) -> None:
+    """Raise RefusedError where the current user may not change this person. field: "role" where it would be another one."""
     role = policy.registry.role_by_id[person.access.role]
     if role.is_owner:
-        return refuse("owner", field)
+        raise RefusedError("owner", field)
     if field == "role" and person.kind == "user" and person.id in policy.protected:
-        return refuse("own_role", field)
+        raise RefusedError("own_role", field)
     if role.rank > policy.rank:
-        return refuse("rank", field, role=role.name)
-    return None
+        raise RefusedError("rank", field, role=role.name)
 
 
-def refuse_role(role_id: int, policy: Policy) -> PlannedChange | None:
-    """Refuse to give this role where the current user may not."""
+def check_grant(role_id: int, policy: Policy) -> None:
+    """Raise RefusedError where the current user may not give this role."""
     role = policy.registry.role_by_id[role_id]
     if role.is_owner:
-        return refuse("grant_owner", "role")
-    if role.rank > policy.rank:
-        return refuse("grant_rank", "role", role=role.name)
+        raise RefusedError("grant_owner", "role")
     if not may_grant(policy.rank, policy.permissions, role):
-        more = sorted(role.permissions - policy.permissions)
-        return refuse("grant_more", "role", role=role.name, permissions=more)
-    return None
+        raise RefusedError("grant_more", "role", role=role.name)
 
 
-def change_groups(
-    before: Access, groups: frozenset[int], everything: bool, mode: Mode
-) -> Access | PlannedChange:
-    """The access after these groups are set, added or removed; or why that cannot be done."""
+def change_groups(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> Access:
+    """The access after these groups are set, added or removed. Raises RefusedError."""
     if everything:
         return Access(before.role, everything=mode is not Mode.REMOVE)
     if mode is Mode.REPLACE:
         return Access(before.role, groups)
     if before.everything:
         if mode is Mode.REMOVE and groups:
-            return refuse("all_groups_kept", "groups")
+            raise RefusedError("all_groups_kept", "groups")
         return before
     if mode is Mode.ADD:
         return replace(before, groups=before.groups | groups)

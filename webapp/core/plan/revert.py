@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from webapp.core.plan.actions import STATE_AFTER, Do, about, plan_effect
+from webapp.core.plan.actions import STATE_AFTER, Do, plan_effect, plan_person
 from webapp.core.plan.planner import (
     Access,
     Person,
     Plan,
     PlannedChange,
     Policy,
+    RefusedError,
     plan_access,
-    refuse,
 )
 from webapp.core.plan.registry import Registry
 
@@ -41,23 +41,26 @@ def plan(done: PlannedChange | None, person: Person | None, policy: Policy) -> P
 
     done: None where it is not known any more.
     """
-    if done is None:
-        return refuse("original_unknown")
-    if person is None:
-        return refuse("person_gone")
-    plan_one = _plan_revoke if done.before is None else _plan_restore
-    return about(plan_one(done, person, policy), person)
+
+    def plan_one(person: Person) -> PlannedChange:
+        if done is None:
+            raise RefusedError("original_unknown")
+        if done.before is None:
+            return _plan_revoke(done, person, policy)
+        return _plan_restore(done, person, policy)
+
+    return plan_person(person, plan_one)
 
 
 def _plan_revoke(done: PlannedChange, person: Person, policy: Policy) -> PlannedChange:
     assert done.after is not None
     if person.state != "revoked":
         if person.state == "accepted":
-            return refuse("accepted_since")
+            raise RefusedError("accepted_since")
         if person.access != _without_deleted_groups(done.after, policy.registry):
-            return refuse("changed_since")
+            raise RefusedError("changed_since")
         if person.sent > 1:
-            return refuse("resent_since")
+            raise RefusedError("resent_since")
     planned = plan_effect(person, Do.REVOKE, policy)
     return replace(planned, marks=(WITHDRAWS,)) if planned.plan is Plan.UPDATE else planned
 
@@ -72,11 +75,11 @@ def _plan_restore(done: PlannedChange, person: Person, policy: Policy) -> Planne
     access_after = _without_deleted_groups(done.after, policy.registry)
     state_after = STATE_AFTER.get(done.effect or "", former_state)
     if (person.access, person.lasting_state) != (access_after, state_after):
-        return refuse("changed_since")
+        raise RefusedError("changed_since")
     if done.effect in _OPPOSITE:
         return plan_effect(person, _OPPOSITE[done.effect], policy)
     if former.role not in policy.registry.role_by_id:
-        return refuse("former_role_gone")
+        raise RefusedError("former_role_gone")
     return plan_access(person, former, policy)
 
 

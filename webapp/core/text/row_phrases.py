@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from webapp.core.security.permissions import MEANINGS
 from webapp.core.text import mail_phrases, phrases
 from webapp.core.text.phrases import CodedText
 
@@ -28,9 +27,9 @@ PHRASES = {
     "domain_not_allowed": "Domain not allowed here.",
     "duplicate": "Same email as row {row}.",
     "duplicate_differs": "Same email as row {row}, with another role or groups.",
-    "grant_more": "{role} may do what your own role may not: {permissions}.",
+    "grant_more": "{role} ranks above your own role, or may do more.",
     "grant_owner": "Owner cannot be assigned.",
-    "grant_rank": "{role} ranks above your own role.",
+    "grant_rank": "{role} ranks above your own role.",  # of earlier versions
     "nobody_to_remove_from": "Nobody to remove from.",
     "owner": "The Owner cannot be changed.",
     "own_role": "You cannot change your own role.",
@@ -39,7 +38,7 @@ PHRASES = {
     "deactivated_person": "This account is deactivated. Reactivate it first.",
     "expired": "This invitation has expired. Resend it first.",
     "former_role_gone": "The former role is not there any more.",
-    "group_gone": "A group of this action is not there any more.",
+    "group_gone": "A group of this action is not there any more.",  # of earlier versions
     "invitation_accepted": "This invitation was accepted.",
     "invitation_revoked": "This invitation was revoked.",
     "not_an_invitation": "Not an invitation.",
@@ -48,7 +47,7 @@ PHRASES = {
     "own_account": "You cannot deactivate yourself.",
     "person_gone": "This person is not here any more.",
     "resend_limit": "This invitation was sent {most} times again within an hour. Wait a while, or copy its link.",
-    "role_gone": "This role is not there any more.",
+    "role_gone": "This role or group is not there any more.",
     # why something is not reverted
     "accepted_since": "Accepted since.",
     "changed_since": "Changed since.",
@@ -93,10 +92,6 @@ def describe(said: CodedText) -> str:
     if said["code"] == "updated":
         return _describe_changes(said)
     shown = dict(said)
-    if "permissions" in said:
-        shown["permissions"] = ", ".join(
-            meaning.title for one, meaning in MEANINGS.items() if one in said["permissions"]
-        )
     if "at" in said:  # earlier versions stored who changed a person, and when
         shown["code"] = "changed_since"
     return phrases.describe(PHRASES, shown)

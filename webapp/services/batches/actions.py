@@ -6,7 +6,6 @@ from typing import Literal
 
 from webapp import queue
 from webapp.core.errors import (
-    ConflictError,
     ForbiddenError,
     MusterError,
     NotFoundError,
@@ -15,7 +14,7 @@ from webapp.core.errors import (
 )
 from webapp.core.lists.people_filter import Filter
 from webapp.core.plan import actions
-from webapp.core.plan.actions import Action, Do, Theirs
+from webapp.core.plan.actions import Action, Theirs
 from webapp.core.plan.planner import Plan, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.text import action_phrases, batch_phrases, row_phrases
@@ -57,8 +56,8 @@ def do_now(
 ) -> str:
     """Apply an action to one person, in one transaction. Returns the sentence for the toast.
 
-    theirs: what becomes of the invitations of somebody who is deactivated. Raises ForbiddenError, NotFoundError; ConflictError
-    where the person's state is in its way; RuleViolationError where a rule is. It is the view that asks for a password
+    theirs: what becomes of the invitations of somebody who is deactivated. Raises ForbiddenError, NotFoundError,
+    RuleViolationError. It is the view that asks for a password
     where somebody becomes an administrator.
     """
     begin_write()
@@ -67,8 +66,8 @@ def do_now(
     registry = _check(action, by)
     change = actions.plan(person, action, lookup.policy(by, registry))
     for issue in change.issues:
-        error = _ERRORS.get(issue.code, RuleViolationError)
-        raise error(row_phrases.describe(issue.as_dict()))
+        error = _ERRORS.get(issue["code"], RuleViolationError)
+        raise error(row_phrases.describe(issue))
     who: str = db.session.get_one(people_list.KINDS[kind], person_id).title
     if change.plan is Plan.UNCHANGED:
         db.session.rollback()
@@ -88,15 +87,13 @@ def _check(action: Action, by: User) -> Registry:
     if not by.may(action.do.permission):
         raise ForbiddenError
     registry = lookup.registry(by)
-    is_role_gone = action.do is Do.SET_ROLE and action.role not in registry.role_by_id
-    if is_role_gone or not action.groups <= registry.group_by_id.keys():
+    if not action.is_known(registry):
         raise RuleViolationError("This role or group is not there any more. Choose another.")
     return registry
 
 
 _ERRORS: dict[str, type[MusterError]] = {
-    "resend_limit": RateLimitError,
-    **dict.fromkeys(actions.STATE_CODES, ConflictError),
     "person_gone": NotFoundError,
+    "resend_limit": RateLimitError,
 }
 """Errors by the code of an issue; RuleViolationError for all others."""

@@ -130,7 +130,7 @@ def _correct_column(batch: Batch, field: str) -> list[Correction]:
         new = words[0].likely
         if field == "groups":
             _, issues = schema.cell(field, old)
-            new = issues[0].new if issues else ""
+            new = issues[0].get("new", "") if issues else ""
         lines = tuple(word.line for word in words)
         corrections.append(Correction(field, old, new, lines))
     return corrections

@@ -110,7 +110,7 @@ def why_not(
     if frozen.sent is not None and now.sent != frozen.sent:
         return Outcome.SKIPPED, {"code": "resent"}
     if now.plan is Plan.ATTENTION:
-        return Outcome.SKIPPED, now.issues[0].as_dict()
+        return Outcome.SKIPPED, now.issues[0]
     if (now.after, now.effect) != (frozen.after, frozen.effect):
         return CHANGED
     return None

@@ -82,10 +82,10 @@ def _check_row(schema: RowSchema, line: int, email: str, role: str, groups: str)
 
 def _column_values(email_key: str | None, step: PlannedChange) -> dict[str, Any]:
     """A planned change as columns of `Row`."""
-    wrong = {issue.field for issue in step.issues}
+    wrong = {issue["field"] for issue in step.issues}
     return {
         "email_key": email_key,
-        "issues": [issue.as_dict() for issue in step.issues],
+        "issues": list(step.issues),
         **{f"{field}_wrong": field in wrong for field in FIELDS},
         "likely_domain": step.likely_domain,
         "plan": step.plan,

@@ -35,7 +35,7 @@ from webapp.services.mail import outbox
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
-BEYOND_RANK = ("grant_more", "grant_owner", "grant_rank", "rank")
+BEYOND_RANK = ("grant_more", "grant_owner", "rank")
 """Codes of issues that the audit log counts as refusals."""
 
 
