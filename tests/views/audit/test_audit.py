@@ -117,7 +117,7 @@ class TestThePage:
         assert page.all("a", href="/audit")
 
     def test_50_a_page_newest_first_then_older_ones(self, owner):
-        ids = [record(owner.user, "session.ended", owner.user, days=n // 20).id for n in range(60)]
+        ids = [record(owner.user, "session.ended", owner.user, days=2 - n // 20).id for n in range(60)]
         first = owner.get("/audit?action=session.ended").page
         assert shown(first)[0] == f"event-{ids[-1]}"
         (older,) = [a["href"] for a in first.all("a", class_="link")]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.paging import searched
@@ -41,7 +41,6 @@ AREAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """What the filter offers: its words, and the nouns of actions that belong to it."""
 REFUSALS = "refusals"
 
-
 Filter = Mapping[str, Any]
 """What is shown of the log, as `schemas.audit.LogFilterSchema` loads it."""
 
@@ -66,17 +65,22 @@ class Entry:
         return self.whom.join(self.parts)
 
     @property
-    def is_refusal(self) -> bool:
-        return self.event.action.endswith(".refused")
+    def at(self) -> datetime:
+        """When it happened, in the portal's time zone."""
+        return self.event.at.astimezone(in_force.settings().time_zone)
+
+    @property
+    def time(self) -> str:
+        return self.at.isoformat(sep=" ", timespec="seconds")
+
+    @property
+    def day(self) -> date:
+        return self.at.date()
 
     @property
     def changes(self) -> list[tuple[str, Any, Any]]:
         """Each changed field: its name, before and after. Lists stay lists; None where only the other side is known."""
-        sides = []
-        for name in ("before", "after"):
-            side = self.event.details.get(name) or {}
-            sides.append(side if isinstance(side, dict) else {"file": side})
-        before, after = sides
+        before, after = (self._side(name) for name in ("before", "after"))
         changes = []
         for name in before | after:
             old = _show(before.get(name))
@@ -84,15 +88,16 @@ class Entry:
             changes.append((_label(name), old, new))
         return changes
 
+    def _side(self, name: str) -> dict[str, Any]:
+        side = self.event.details.get(name) or {}
+        return side if isinstance(side, dict) else {"file": side}
+
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """The details other than before and after, as label and value."""
-        hidden = {"before", "after"}
-        if self.batch:
-            hidden.add("batch")
+        """The other details, as label and value."""
         facts = []
         for name, value in self.event.details.items():
-            if name not in hidden and value is not None:
+            if name not in ("before", "after", "batch") and value is not None:
                 text = audit_phrases.value(_show(value))
                 facts.append((_label(name), text))
         return facts
@@ -104,10 +109,8 @@ def _label(name: str) -> str:
 
 def _show(value: Any) -> Any:
     """A value of details; a moment is shown in the portal's time zone."""
-    if isinstance(value, list):
+    if value is None or isinstance(value, list):
         return value
-    if value is None:
-        return None
     with suppress(TypeError, ValueError):
         at = datetime.fromisoformat(value)
         if at.tzinfo:
@@ -115,46 +118,37 @@ def _show(value: Any) -> Any:
     return audit_phrases.value(value)
 
 
-def list_page(wanted: Filter, before: int | None = None) -> tuple[list[Entry], int | None]:
-    """A page of what the filter finds, and the id to go on from, None at the end. Costs the same however long the log is.
+def list_page(
+    wanted: Filter, before: int | None = None, size: int = PAGE
+) -> tuple[list[Entry], int | None]:
+    """A page of what the filter finds, newest first, and the id to go on from, None at the end.
 
-    before: the id that the last page ended with.
+    Costs the same however long the log is. before: the id that the last page ended with.
     """
-    query = _newest_first(wanted, before).limit(PAGE + 1)
-    found = db.session.scalars(query).all()
-    shown = found[:PAGE]
-    following = shown[-1].id if len(found) > PAGE else None
+    query = select(AuditEvent).where(*_conditions(wanted))
+    if before:
+        query = query.where(AuditEvent.id < before)
+    newest = query.order_by(AuditEvent.id.desc()).limit(size + 1)
+    found = db.session.scalars(newest).all()
+    shown = found[:size]
+    following = shown[-1].id if len(found) > size else None
     return describe_events(shown), following
-
-
-def group_by_day(entries: Sequence[Entry]) -> dict[date, list[Entry]]:
-    """The entries of each day, in the portal's time zone."""
-    zone = in_force.settings().time_zone
-    days: defaultdict[date, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        local = entry.event.at.astimezone(zone)
-        days[local.date()].append(entry)
-    return days
 
 
 def describe_events(found: Sequence[AuditEvent]) -> list[Entry]:
     """Add sentences, current names and uploads to events; one query per kind of subject."""
-    ids: defaultdict[str, set[int]] = defaultdict(set)
+    named: set[tuple[str, int | None]] = set()
     for event in found:
-        if event.subject_id:
-            ids[event.subject_type].add(event.subject_id)
-        if event.actor_id:
-            ids["users"].add(event.actor_id)
-        batch_id = event.details.get("batch")
-        if isinstance(batch_id, int):
-            ids["batches"].add(batch_id)
+        named.add((event.subject_type, event.subject_id))
+        named.add(("users", event.actor_id))
+        named.add(("batches", event.details.get("batch")))
     there: dict[tuple[str, int | None], Any] = {}
     models: tuple[Any, ...] = (User, Batch, Group, Invitation, Role)
     for model in models:
-        kind = model.__tablename__
-        query = select(model).where(model.id.in_(ids[kind]))
-        for each in db.session.scalars(query):
-            there[kind, each.id] = each
+        table = model.__tablename__
+        ids = [each_id for kind, each_id in named if kind == table and each_id]
+        for each in db.session.scalars(select(model).where(model.id.in_(ids))):
+            there[table, each.id] = each
     return [_describe_event(event, there) for event in found]
 
 
@@ -179,13 +173,6 @@ def list_actors() -> list[tuple[int, str]]:
 
 
 # Found
-
-
-def _newest_first(wanted: Filter, before: int | None = None) -> Select[AuditEvent]:
-    query = select(AuditEvent).where(*_conditions(wanted))
-    if before:
-        query = query.where(AuditEvent.id < before)
-    return query.order_by(AuditEvent.id.desc())
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -246,24 +233,25 @@ def _says(words: str) -> ColumnElement[bool]:
 # Exported
 
 
-FIELDS = (
-    "id",
-    "time",
-    "done_by",
-    "email",
-    "what_happened",
-    "times",
-    "about",
-    "from",
-    "details",
-    "action",
-    "actor_id",
-    "subject_type",
-    "subject_id",
-    "seal",
-    "link",
-)
-"""Of a JSON line; the headings of the CSV file are the same words."""
+FIELDS = {
+    "id": "event.id",
+    "time": "time",
+    "done_by": "who",
+    "email": "event.actor",
+    "what_happened": "sentence",
+    "times": "event.count",
+    "about": "event.subject",
+    "from": "event.address",
+    "details": "event.details",
+    "action": "event.action",
+    "actor_id": "event.actor_id",
+    "subject_type": "event.subject_type",
+    "subject_id": "event.subject_id",
+    "seal": "event.seq",
+    "link": "event.link",
+}
+"""Of a JSON line, and where an Entry has them; the headings of the CSV file are the same words."""
+_read_fields = attrgetter(*FIELDS.values())
 
 
 def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Iterator[bytes]:
@@ -273,65 +261,31 @@ def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Ite
     """
     begin_write()
     query = select(func.count()).select_from(AuditEvent).where(*_conditions(wanted))
-    event = events.record(
-        by,
-        "audit.exported",
-        form=form,
-        filter=dict(given),
-        events=db.session.scalar(query),
-    )
+    n = db.session.scalar(query)
+    event = events.record(by, "audit.exported", form=form, filter=dict(given), events=n)
     db.session.flush()
-    end = event.id
+    rows = _read_rows(wanted, event.id)
     db.session.commit()
-    rows = _read_before(wanted, end)
     if form == "csv":
         header = [name.replace("_", " ").capitalize() for name in FIELDS]
-        return write_lines(header, map(_texts, rows))
+        return write_lines(header, map(_list_cells, rows))
     return map(_json_line, rows)
 
 
-def _read_before(wanted: Filter, end: int) -> Iterator[list[Any]]:
-    """A chunk at a time; no transaction stays open between two of them."""
-    while True:
-        query = _newest_first(wanted, end).limit(CHUNK)
-        found = db.session.scalars(query).all()
-        rows = [_row(entry) for entry in describe_events(found)]
-        if not found:
-            return
-        end = found[-1].id
-        db.session.expunge_all()
+def _read_rows(wanted: Filter, before: int | None) -> Iterator[Sequence[Any]]:
+    """The values of FIELDS, a chunk at a time; no transaction stays open between two of them."""
+    while before:
+        entries, before = list_page(wanted, before, CHUNK)
+        rows = [_read_fields(entry) for entry in entries]
         db.session.rollback()
         yield from rows
 
 
-def _row(entry: Entry) -> list[Any]:
-    """The values of FIELDS."""
-    event = entry.event
-    local = event.at.astimezone(in_force.settings().time_zone)
-    return [
-        event.id,
-        local.isoformat(sep=" ", timespec="seconds"),
-        entry.who,
-        event.actor,
-        entry.sentence,
-        event.count,
-        event.subject,
-        event.address,
-        event.details,
-        event.action,
-        event.actor_id,
-        event.subject_type,
-        event.subject_id,
-        event.seq,
-        event.link,
-    ]
-
-
-def _texts(row: list[Any]) -> list[str]:
+def _list_cells(row: Sequence[Any]) -> list[str]:
     return [each if isinstance(each, str) else _json(each) for each in row]
 
 
-def _json_line(row: list[Any]) -> bytes:
+def _json_line(row: Sequence[Any]) -> bytes:
     content = dict(zip(FIELDS, row, strict=True))
     return f"{_json(content)}\n".encode()
 

@@ -18,9 +18,6 @@ from webapp.services.settings import in_force
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
-FILTERS = ("q", "action", "by", "about", "days", "from", "to")
-"""Names in the address."""
-
 MIMETYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 PAGES = {
@@ -43,13 +40,13 @@ def index() -> str:
     return render_template(
         "audit/index.html",
         wanted=wanted,
-        days=browse.group_by_day(entries).items(),
+        given=LogFilterSchema().dump(wanted),
+        entries=entries,
         before=before,
         following=following,
         actors=browse.list_actors(),
         areas=browse.AREAS,
         today=utcnow().astimezone(in_force.settings().time_zone).date(),
-        address=address,
         page_of=page_of,
     )
 
@@ -59,19 +56,9 @@ def index() -> str:
 @require(Permission.AUDIT_READ)
 def export(form: str) -> Response:
     """All that the filter finds: for a spreadsheet, or one JSON object a line with the links of the chain."""
-    file = browse.export(read_filter(), form, filters(), current_user())
+    wanted = read_filter()
+    file = browse.export(wanted, form, LogFilterSchema().dump(wanted), current_user())
     return attach(file, f"audit-log-{utcnow():%Y-%m-%d}.{form}", MIMETYPES[form])
-
-
-def filters() -> dict[str, str]:
-    """The filters in the address."""
-    return {name: request.args[name] for name in FILTERS if request.args.get(name)}
-
-
-def address(endpoint: str = "audit.index", **changed: Any) -> str:
-    """The address of a page with the same filters, some of them changed."""
-    values: dict[str, Any] = filters() | changed
-    return url_for(endpoint, **values)
 
 
 def read_filter() -> Filter:
