@@ -16,7 +16,6 @@ from webapp.db import db, utcnow
 from webapp.jobs import batches as job
 from webapp.jobs import outbox as sending
 from webapp.models import (
-    AliasKind,
     Batch,
     BatchState,
     Group,
@@ -144,7 +143,7 @@ def look(batch_id: int) -> None:
 
 @pytest.mark.parametrize("round", ROUNDS)
 def test_two_look_while_rows_are_edited_and_people_come(round, parts, admin, race):
-    roles.save(None, {"name": f"Helper {round}", "rank": 55, "permissions": ["invitations:make"]}, make_persona("Owner"))
+    roles.save(None, f"Helper {round}", 55, ["invitations:make"], make_persona("Owner"))
     helper = make_user("Hal Pern", f"Helper {round}", email=f"hal{round}@northfield.example").id
     ids = parts(round)
     for id in ids:
@@ -172,7 +171,7 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
     raised = race(
         lambda: job.process(batch_id),
         lambda: groups.merge_groups(into, [other], user(admin)),
-        lambda: groups.change_group(into, {"name": f"Renamed {round}"}, user(admin)),
+        lambda: groups.change_group(into, f"Renamed {round}", "", user(admin)),
         lambda: actions.do_now("user", ids[0], Action(Do.SET_GROUPS, groups=frozenset({into})), user(admin)),
     )
     job.process(batch_id)
@@ -183,7 +182,7 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
 
 @pytest.mark.parametrize("round", ROUNDS)
 def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
-    made = roles.save(None, {"name": f"Helper {round}", "rank": 5, "permissions": []}, make_persona("Owner"))
+    made = roles.save(None, f"Helper {round}", 5, [], make_persona("Owner"))
     made_id, remote = made.id, role("Remote").id
     ids = people(round)
     owner = make_persona("Owner").id
@@ -192,7 +191,7 @@ def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
         lambda: job.process(batch_id),
         lambda: roles.remove(made_id, remote, user(owner)),
         lambda: actions.do_now("user", ids[-1], Action(Do.SET_ROLE, role=made_id), user(admin)),
-        lambda: aliases.add(AliasKind.ROLE, f"helping {round}", f"Helper {round}", user(admin)),
+        lambda: aliases.add(Role, f"helping {round}", f"Helper {round}", user(admin)),
     )
     job.process(batch_id)
     held = {user(id).role.name for id in ids}

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from flask import g
 from flask_wtf import FlaskForm
-from marshmallow import ValidationError as BadValues
 from wtforms import (
     EmailField,
     Field,
@@ -20,17 +19,22 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, Optional
+from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Optional, Regexp
 
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import clean
-from webapp.core.security.permissions import GIVABLE
+from webapp.core.security.permissions import GIVABLE, OWNER_RANK
 from webapp.core.text import row_phrases
 from webapp.core.text.formatting import to_one_line
 from webapp.http.auth import check_password
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
+
+ANY_NAME = r"[\s,]*[^\s,]"
+NO_NAME = "Type the name of a group, or several with commas between them."
+RANKS = [str(rank) for rank in range(1, OWNER_RANK)]
+"""What a role may have: below the Owner's."""
 
 
 def new_password(form: Form, field: Field) -> None:
@@ -82,18 +86,10 @@ def parse_address(text: str | None, *domains: str) -> Address:
         raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
 
-def show_errors(form: Form, error: BadValues | RuleViolationError) -> None:
-    """Put the sentences of a schema or a command under their fields."""
-    found = (
-        error.messages_dict
-        if isinstance(error, BadValues)
-        else {error.field: str(error).splitlines()}
-    )
+def show_errors(form: Form, refusal: RuleViolationError) -> None:
+    """Put the sentence of a refused command under its field, and nothing elsewhere."""
     for field in form:
-        sentences = found.get(field.name, [])
-        if isinstance(sentences, dict):  # of a list: by place
-            sentences = [sentence for those in sentences.values() for sentence in those]
-        field.errors = list(dict.fromkeys(sentences))
+        field.errors = [str(refusal)] if field.name == refusal.field else []
 
 
 def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
@@ -198,36 +194,40 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
         self.address = parse_address(field.data)
 
 
-class GroupsForm(FlaskForm):  # type: ignore[misc]
+class GroupForm(FlaskForm):  # type: ignore[misc]
+    """A group's name, which is judged when it is saved, and its description."""
+
+    name = StringField("Group name", filters=[to_one_line])
+    description = StringField(
+        "Description",
+        validators=[Length(max=200, message="Use at most 200 characters.")],
+        filters=[to_one_line],
+    )
+
+
+class GroupsForm(GroupForm):
     """New groups. next: a path of ours to go back to."""
 
+    name = None
     names = TextAreaField(
         "Group names",
-        validators=[DataRequired("Type the name of a group, or several with commas between them.")],
+        validators=[Regexp(ANY_NAME, message=NO_NAME)],
     )
-    description = StringField("Description")
     next = HiddenField()
 
     def split_names(self) -> list[str]:
         """The names, one per line or between commas."""
-        lines = (self.names.data or "").replace(",", "\n").splitlines()
-        return [name.strip() for name in lines if name.strip()]
-
-
-class GroupForm(FlaskForm):  # type: ignore[misc]
-    """A group's name and description; judged by `schemas.directory`."""
-
-    name = StringField("Group name")
-    description = StringField("Description")
+        lines = self.names.data.replace(",", "\n").splitlines()
+        return [name for name in lines if name.strip()]
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]
-    """A role; judged by `schemas.directory`."""
+    """A role; its name is judged when it is saved."""
 
-    name = StringField("Name")
-    rank = StringField("Rank")
+    name = StringField("Name", filters=[to_one_line])
+    rank = StringField("Rank", validators=[AnyOf(RANKS, "A rank is a number from 1 to 99.")])
     permissions = SelectMultipleField(
-        "Permissions", validate_choice=False, choices=[each.value for each in GIVABLE]
+        "Permissions", choices=[permission.value for permission in GIVABLE]
     )
 
 

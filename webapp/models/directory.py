@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -42,6 +42,7 @@ class Role(Model):
     """What a person may do. No one can grant a role that ranks above their own or may do more."""
 
     __tablename__ = "roles"
+    kind: ClassVar = AliasKind.ROLE
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(80))
@@ -61,6 +62,7 @@ class Group(Model):
     """A device group such as "Student Devices"."""
 
     __tablename__ = "groups"
+    kind: ClassVar = AliasKind.GROUP
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(80))

@@ -58,7 +58,7 @@ def test_two_groups_merged_into_each_other_at_once_leave_one(app):
 
 def test_of_two_groups_renamed_alike_at_once_one_gets_the_name(app):
     ids, by = [make_group("A").id, make_group("B").id], make_persona("Owner").id
-    raised = at_once(app, *(lambda id=id: groups.change_group(id, {"name": "C"}, db.session.get_one(User, by)) for id in ids))
+    raised = at_once(app, *(lambda id=id: groups.change_group(id, "C", "", db.session.get_one(User, by)) for id in ids))
     assert len(raised) == 1
     assert isinstance(raised[0], MusterError)
     assert "C" in db.session.scalars(db.select(Group.name)).all()

@@ -7,7 +7,7 @@ import json
 import pytest
 from webapp.core.plan.planner import Plan
 from webapp.db import db
-from webapp.models import AliasKind, Batch, RowEdit
+from webapp.models import Batch, Group, RowEdit
 from webapp.services.directory import aliases
 
 from tests.factories import make_group, make_user
@@ -41,7 +41,7 @@ def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
 
 
 def test_a_group_by_another_name_is_found_and_picked_by_its_own(admin):
-    aliases.add(AliasKind.GROUP, "Kiosk pads", "Student Devices", admin.user)
+    aliases.add(Group, "Kiosk pads", "Student Devices", admin.user)
     batch = stage(admin, "Email,Role,Groups\nana@northfield.example,Analyst,Kiosk pads\nben@northfield.example,Analyst,\n")
     page = admin.get(f"/batches/{batch.id}").page
     row = rows_of(batch)[0]

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from webapp.db import db
-from webapp.models import Alias, AliasKind, AuditEvent, Batch, BatchState, HeaderMapping
-from webapp.services.directory import aliases
+from webapp.models import AuditEvent, Batch, BatchState
 
-from tests.factories import make_batch, make_group, make_user
+from tests.factories import make_batch, make_user
 from tests.steps import stage
 
 
@@ -21,22 +20,11 @@ def address_of_sessions(admin) -> str:
     return f"/users/{admin.user.id}/sessions/removal"
 
 
-def address_of_word(admin) -> str:
-    aliases.add(AliasKind.GROUP, "Pupils", make_group("Student Devices").name, admin.user)
-    return f"/aliases/{db.session.scalar(db.select(Alias.id))}/removal"
-
-
-def address_of_columns(admin) -> str:
-    db.session.add(HeaderMapping(key="k" * 64, columns={"0": "email", "1": "role"}, names={}))
-    db.session.commit()
-    return f"/aliases/columns/{db.session.scalar(db.select(HeaderMapping.id))}/removal"
-
-
 def address_of_cancelling(admin) -> str:
     return f"/batches/{make_batch(admin.user, 2, state=BatchState.PROCESSING).id}/cancellation"
 
 
-ADDRESSES = [address_of_reset_link, address_of_sessions, address_of_word, address_of_columns, address_of_cancelling]
+ADDRESSES = [address_of_reset_link, address_of_sessions, address_of_cancelling]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

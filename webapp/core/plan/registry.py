@@ -11,11 +11,28 @@ from typing import TypeVar
 from webapp.core.security.permissions import OWNER_RANK, Permission
 
 ALL_GROUPS = "All groups"
+LONGEST_NAME = 80
 
 
 def fold(name: str) -> str:
     """The form in which names of roles and groups are compared: no regard to case or repeated spaces."""
     return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
+
+
+def find_name_problem(text: str, noun: str = "group") -> str:
+    """What is wrong with a name for a role or a group (docs/rules.md, "Words"), or "". noun: which of the two."""
+    name = " ".join(text.split())
+    if not name:
+        return f"Type a name for the {noun}."
+    if max(len(name), len(fold(name))) > LONGEST_NAME:
+        return f"A {noun}’s name has at most {LONGEST_NAME} characters."
+    if "," in name or any(ord(letter) < 32 for letter in name):
+        return f"A {noun}’s name holds no comma and no line break."
+    if name[0] in "=+-@":
+        return f"A {noun}’s name does not begin with =, +, - or @: spreadsheets would read it as a formula."
+    if fold(name) == fold(ALL_GROUPS):
+        return "“All groups” is taken: it means access to every group."
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from webapp.core.plan.registry import (
     ALL_GROUPS,
     Registry,
     RoleEntry,
+    find_name_problem,
     fold,
 )
 from webapp.core.text.lookalikes import look_alike
 from webapp.models import Row
-from webapp.schemas.directory import GroupSchema
 from webapp.schemas.rows import MOST_NAMES, split_groups
 
 
@@ -36,7 +36,7 @@ class Groups:
     @property
     def creatable(self) -> list[str]:
         """Those of the unknown names that a group may have."""
-        return [name for name in self.unknown if not GroupSchema().validate({"name": name})]
+        return [name for name in self.unknown if not find_name_problem(name)]
 
 
 def shown_groups(row: Row, registry: Registry) -> Groups:

@@ -20,7 +20,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.db import db, in_json
-from webapp.models import AliasKind, Batch, Row, User
+from webapp.models import Batch, Group, Role, Row, User
 from webapp.schemas.rows import split_groups
 from webapp.services.batches import cell_edit, changes, corrections, planner, row_search
 from webapp.services.batches.changes import (
@@ -124,9 +124,9 @@ def translate(
     remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant.
     """
     name = official_name(field, meant, by)
-    kind = AliasKind.ROLE if field == "role" else AliasKind.GROUP
+    kind = Role if field == "role" else Group
     if remember:
-        aliases.check_word(kind, word)
+        aliases.check_name(kind, word)
     step = fix(batch_id, by, field, word, name)
     if remember and step.changes:
         aliases.add(kind, word, name, by)

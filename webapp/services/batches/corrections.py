@@ -11,11 +11,10 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from webapp.core.plan.planner import Plan
-from webapp.core.plan.registry import Registry, fold
+from webapp.core.plan.registry import Registry, find_name_problem, fold
 from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
-from webapp.schemas.directory import GroupSchema
 from webapp.schemas.rows import FIELDS, RowSchema, split_groups
 from webapp.services.directory import lookup
 
@@ -73,7 +72,7 @@ class Correction:
     @property
     def can_be_made(self) -> bool:
         """Whether a group may have this name."""
-        return self.field == "groups" and not GroupSchema().validate({"name": self.old})
+        return self.field == "groups" and not find_name_problem(self.old)
 
 
 @dataclass(frozen=True, slots=True)

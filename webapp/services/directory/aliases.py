@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
-from marshmallow import ValidationError
 from sqlalchemy import delete, select
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.columns import Places, names_of
-from webapp.core.plan.registry import GroupEntry, RoleEntry, fold
+from webapp.core.plan.registry import find_name_problem, fold
 from webapp.db import begin_write, db
-from webapp.models import Alias, AliasKind, Batch, Group, HeaderMapping, Role, User
-from webapp.schemas.directory import clean_name
+from webapp.models import Alias, Batch, Group, HeaderMapping, Role, User
 from webapp.services.audit import events
 from webapp.services.directory import lookup
 
-Named = Role | Group
+Named = TypeVar("Named", bound=Role | Group)
 
 # Columns
 
@@ -57,7 +55,7 @@ def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: Us
 def forget_columns(known: HeaderMapping, by: User) -> None:
     """Read files with this header by their column names again. Does not commit."""
     label = ", ".join(known.names.values()) or "files of before"
-    events.record(by, "columns.forgotten", label, columns=known.names)
+    events.record(by, "columns.forgotten", label=label, columns=known.names)
     db.session.delete(known)
 
 
@@ -66,133 +64,124 @@ def list_header_mappings() -> Sequence[HeaderMapping]:
     return db.session.scalars(select(HeaderMapping).order_by(HeaderMapping.id.desc())).all()
 
 
-def get_header_mapping(mapping_id: int) -> HeaderMapping:
-    """What is remembered of one header. Raises NotFoundError."""
-    known = db.session.get(HeaderMapping, mapping_id)
-    if known is None:
-        raise NotFoundError("These columns are forgotten already.")
-    return known
-
-
 def forget_header_mapping(mapping_id: int, by: User) -> None:
     """Forget the columns of one header. Raises NotFoundError."""
     begin_write()
-    forget_columns(get_header_mapping(mapping_id), by)
+    known = db.session.get(HeaderMapping, mapping_id)
+    if known is None:
+        raise NotFoundError("These columns are forgotten already.")
+    forget_columns(known, by)
     db.session.commit()
 
 
-# Words
+# Names and other words of roles and groups
 
 
-def add(kind: AliasKind, word: str, name: str, by: User) -> str:
+def add(model: type[Named], word: str, name: str, by: User) -> str:
     """Let files say a word for the role or group of this name. -> the word as it is kept. Raises RuleViolationError."""
-    word = check_word(kind, word)
+    word = check_name(model, word)
     begin_write()
-    entries = _entries(kind)
-    entry = entries.get(fold(name))
-    if entry is None:
+    meant = find_named(model, name)
+    if meant is None:
         raise RuleViolationError(
-            f"There is no {kind.value} called “{name}” any more. Load the page again."
+            f"There is no {model.kind} called “{name}” any more. Load the page again."
         )
-    if entries.get(fold(word)) is entry:
-        raise RuleViolationError(f"“{word}” means “{entry.name}” already.")
-    refuse_taken(kind, [word])
-    meant = get_named(kind, entry.id)
+    if find_named(model, word) is meant:
+        raise RuleViolationError(f"“{word}” means “{meant.name}” already.")
+    refuse_taken(model, word)
     _set_meaning(word, meant)
     events.record(by, "alias.remembered", meant, word=word)
     lookup.commit()
     return word
 
 
-def check_word(kind: AliasKind, word: str) -> str:
-    """The word as it is kept. Raises RuleViolationError where files cannot say it."""
-    try:
-        return clean_name(word, kind.value)
-    except ValidationError as error:
-        raise RuleViolationError(str(error)) from error
-
-
-def get_alias(alias_id: int) -> tuple[Alias, Any]:
-    """An alias, and the role or group that it means. Raises NotFoundError."""
+def forget(alias_id: int, by: User) -> str:
+    """Delete an alias. -> the word that it was. Raises NotFoundError."""
+    begin_write()
     alias = db.session.get(Alias, alias_id)
     if alias is None:
         raise NotFoundError("There is no such name any more.")
-    return alias, get_named(alias.kind, alias.role_id or alias.group_id or 0)
-
-
-def forget(alias_id: int, by: User) -> None:
-    """Delete an alias. Raises NotFoundError."""
-    begin_write()
-    alias, meant = get_alias(alias_id)
-    events.record(by, "alias.forgotten", meant, word=alias.word)
+    role = db.session.get(Role, alias.role_id or 0)
+    meant = role or db.session.get(Group, alias.group_id or 0)
+    word = alias.word
+    events.record(by, "alias.forgotten", meant, word=word)
     db.session.delete(alias)
     lookup.commit()
+    return word
 
 
-def rename(meant: Named, name: str) -> None:
+def rename(meant: Role | Group, name: str) -> None:
     """Rename a role or group; the old name becomes an alias of it. Does not commit.
 
-    Raises RuleViolationError (field "name") if the name means another one.
+    Raises RuleViolationError (field "name") if files cannot say the name, or it means another one.
     """
-    old, kind = meant.name, _kind_of(meant)
-    refuse_taken(kind, [name], meant.id)
+    model = type(meant)
+    old = meant.name
+    name = check_name(model, name)
+    refuse_taken(model, name, meant)
     meant.name = name
     meant.key = fold(name)
     if meant.key != fold(old):
-        db.session.execute(delete(Alias).where(Alias.kind == kind, Alias.key == meant.key))
+        _forget_word(name, meant)
         _set_meaning(old, meant)
 
 
-def transfer_names(old: Named, meant: Named) -> None:
+def transfer_names(old: Group, meant: Group) -> None:
     """Let the name and the aliases of `old` mean `meant`, before `old` is deleted. Does not commit."""
     for word in [old.name, *(alias.word for alias in old.aliases)]:
         _set_meaning(word, meant)
 
 
+def check_name(model: type[Named], name: str) -> str:
+    """The name on one line. Raises RuleViolationError (field "name") where files cannot say it."""
+    if problem := find_name_problem(name, model.kind):
+        raise RuleViolationError(problem, field="name")
+    return " ".join(name.split())
+
+
 def refuse_taken(
-    kind: AliasKind, names: Iterable[str], but_id: int = 0, field: str = "name"
+    model: type[Named], name: str, but: Named | None = None, field: str = "name"
 ) -> None:
-    """Refuse names that another role or group has, or that are aliases of one. Raises RuleViolationError, a line a name."""
-    entries, sentences = _entries(kind), []
-    for name in names:
-        entry = entries.get(fold(name))
-        if entry is None or entry.id == but_id:
-            continue
-        if fold(entry.name) == fold(name):
-            sentences.append(f"“{entry.name}” exists already. Nothing was changed.")
-        else:
-            sentences.append(f"“{name}” is another name of “{entry.name}”. Remove it there first.")
-    if sentences:
-        raise RuleViolationError("\n".join(sentences), field=field)
+    """Refuse a name that means another role or group than `but`. Raises RuleViolationError."""
+    taken = find_named(model, name)
+    if taken is None or taken is but:
+        return
+    sentence = f"“{name}” is another name of “{taken.name}”. Remove it there first."
+    if taken.key == fold(name):
+        sentence = f"“{taken.name}” exists already. Nothing was changed."
+    raise RuleViolationError(sentence, field=field)
 
 
-def get_named(kind: AliasKind, meant_id: int) -> Any:
+def find_named(model: type[Named], word: str) -> Named | None:
+    """The role or group that a word means, by its name or an alias."""
+    registry = lookup.registry()
+    by_key = registry.role_by_key if model is Role else registry.group_by_key
+    entry = by_key.get(fold(word))
+    return db.session.get(model, entry.id) if entry else None
+
+
+def get_named(model: type[Named], meant_id: int) -> Named:
     """The role or group with this id. Raises NotFoundError."""
-    found = db.session.get(Role if kind is AliasKind.ROLE else Group, meant_id)
+    found = db.session.get(model, meant_id)
     if found is None:
         raise NotFoundError(
-            f"There is no such {kind.value} any more. It may have been merged or deleted."
+            f"There is no such {model.kind} any more. It may have been merged or deleted."
         )
     return found
 
 
-def _set_meaning(word: str, meant: Named) -> None:
+def _set_meaning(word: str, meant: Role | Group) -> None:
     """Let the word mean this role or group, whatever it meant before. Does not commit."""
-    kind, key = _kind_of(meant), fold(word)
-    alias = db.session.scalar(select(Alias).where(Alias.kind == kind, Alias.key == key))
-    if alias is None:
-        alias = Alias(kind=kind, key=key)
-        db.session.add(alias)
-    alias.word = word
-    alias.role_id = meant.id if kind is AliasKind.ROLE else None
-    alias.group_id = meant.id if kind is AliasKind.GROUP else None
+    _forget_word(word, meant)
+    alias = Alias(kind=meant.kind, key=fold(word), word=word)
+    if isinstance(meant, Role):
+        alias.role_id = meant.id
+    else:
+        alias.group_id = meant.id
+    db.session.add(alias)
 
 
-def _kind_of(meant: Named) -> AliasKind:
-    return AliasKind.ROLE if isinstance(meant, Role) else AliasKind.GROUP
-
-
-def _entries(kind: AliasKind) -> Mapping[str, RoleEntry | GroupEntry]:
-    """The roles or groups by every name that they have, folded."""
-    registry = lookup.registry()
-    return registry.role_by_key if kind is AliasKind.ROLE else registry.group_by_key
+def _forget_word(word: str, meant: Role | Group) -> None:
+    """Delete what the word means among things of this kind. Does not commit."""
+    is_it = Alias.kind == meant.kind, Alias.key == fold(word)
+    db.session.execute(delete(Alias).where(*is_it))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from marshmallow import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import selectinload
 
 from webapp.core.errors import RuleViolationError
-from webapp.core.plan.registry import ALL_GROUPS, fold
+from webapp.core.plan.registry import ALL_GROUPS, LONGEST_NAME, find_name_problem, fold
 from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, binary_order, count_by, db
-from webapp.models import AliasKind, Group, Invitation, InvitationState, Role, User
+from webapp.models import Group, Invitation, InvitationState, Role, User
 from webapp.models.directory import invitation_groups, user_groups
-from webapp.schemas.directory import LONGEST, GroupSchema, clean_name
 from webapp.services.audit import events
 from webapp.services.directory import aliases, lookup
 
@@ -61,8 +59,7 @@ def get_group(group_id: int) -> Group:
     """The group, or “All groups” as if it were one. Raises NotFoundError."""
     if group_id == EVERYTHING:
         return Group(id=EVERYTHING, name=ALL_GROUPS, description="Every group, also later ones")
-    group: Group = aliases.get_named(AliasKind.GROUP, group_id)
-    return group
+    return aliases.get_named(Group, group_id)
 
 
 def effect_of(ids: Collection[int], by: User, into: int = 0) -> dict[str, int]:
@@ -91,21 +88,22 @@ def add_groups(names: Iterable[str], by: User, description: str = "") -> list[Gr
     return groups
 
 
-def change_group(group_id: int, typed: Mapping[str, str], by: User) -> Group:
-    """Rename and describe; the old name becomes another name of the group.
-
-    Raises ValidationError, RuleViolationError or NotFoundError.
-    """
-    values = GroupSchema().load(typed)
+def change_group(group_id: int, name: str, description: str, by: User) -> Group:
+    """Rename and describe; the old name becomes another name of the group. Raises RuleViolationError or NotFoundError."""
     begin_write()
-    group: Group = aliases.get_named(AliasKind.GROUP, group_id)
-    before = {"name": group.name, "description": group.description}
-    if values != before:
-        aliases.rename(group, values["name"])
-        group.description = values["description"]
-        events.record(by, "group.changed", group, before=before, after=values)
+    group = aliases.get_named(Group, group_id)
+    before = _audit_details(group)
+    aliases.rename(group, name)
+    group.description = description
+    after = _audit_details(group)
+    if after != before:
+        events.record(by, "group.changed", group, before=before, after=after)
         lookup.commit()
     return group
+
+
+def _audit_details(group: Group) -> dict[str, str]:
+    return {"name": group.name, "description": group.description}
 
 
 def merge_groups(group_id: int, others: Iterable[int], by: User) -> Group:
@@ -114,8 +112,8 @@ def merge_groups(group_id: int, others: Iterable[int], by: User) -> Group:
     Raises RuleViolationError if there is nothing to merge, or NotFoundError.
     """
     begin_write()
-    group: Group = aliases.get_named(AliasKind.GROUP, group_id)
-    gone = [aliases.get_named(AliasKind.GROUP, each) for each in sorted(set(others) - {group_id})]
+    group = aliases.get_named(Group, group_id)
+    gone = [aliases.get_named(Group, other_id) for other_id in sorted(set(others) - {group_id})]
     if not gone:
         raise RuleViolationError("Choose at least one group to merge.")
     for other in gone:
@@ -136,7 +134,7 @@ def merge_groups(group_id: int, others: Iterable[int], by: User) -> Group:
 def delete_group(group_id: int, by: User) -> str:
     """Delete a group with its memberships and aliases. -> its name. Raises NotFoundError."""
     begin_write()
-    group: Group = aliases.get_named(AliasKind.GROUP, group_id)
+    group = aliases.get_named(Group, group_id)
     name = group.name
     details = {
         "description": group.description,
@@ -152,27 +150,24 @@ def delete_group(group_id: int, by: User) -> str:
 def create_groups(names: Iterable[str], by: User | None, description: str = "") -> list[Group]:
     """Create groups, all or none; a repeated name counts once. description: of each of them. Does not commit.
 
-    Raises RuleViolationError (field "names"; a line a sentence) where there are none or too many, or a name is taken or does not
-    do, and ValidationError for a description that is too long.
+    Raises RuleViolationError (field "names") where there are too many, or a name is taken or does not do.
     """
-    described = GroupSchema(only=("description",)).load({"description": description})
-    good: dict[str, str] = {}
-    sentences: list[str] = []
+    groups: dict[str, Group] = {}
     for name in names:
-        try:
-            good.setdefault(fold(name), clean_name(name, "group"))
-        except ValidationError as error:
-            sentences.append(f"“{clipped(name, LONGEST)}”: {error}")
-    if not good and not sentences:
-        sentences = ["Type the name of a group, or several with commas between them."]
-    if len(good) > MOST_AT_ONCE:
-        sentences = [f"At most {MOST_AT_ONCE} groups are added at once. Add them in several steps."]
-    if sentences:
-        raise RuleViolationError("\n".join(dict.fromkeys(sentences)), field="names")
-    aliases.refuse_taken(AliasKind.GROUP, good.values(), field="names")
-    groups = [Group(name=name, key=key, **described) for key, name in good.items()]
-    db.session.add_all(groups)
+        if problem := find_name_problem(name):
+            sentence = f"“{clipped(name, LONGEST_NAME)}”: {problem}"
+            raise RuleViolationError(sentence, field="names")
+        aliases.refuse_taken(Group, name, field="names")
+        key = fold(name)
+        groups.setdefault(key, Group(name=" ".join(name.split()), key=key, description=description))
+    if len(groups) > MOST_AT_ONCE:
+        raise RuleViolationError(
+            f"At most {MOST_AT_ONCE} groups are added at once. Add them in several steps.",
+            field="names",
+        )
+    made = list(groups.values())
+    db.session.add_all(made)
     db.session.flush()
-    for group in groups:
+    for group in made:
         events.record(by, "group.created", group)
-    return groups
+    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -11,9 +11,9 @@ from sqlalchemy.orm import selectinload
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.plan.registry import fold
+from webapp.core.security.permissions import Permission, with_needs
 from webapp.db import begin_write, count_by, db
-from webapp.models import AliasKind, Invitation, InvitationState, Role, User, UserState
-from webapp.schemas.directory import RoleSchema
+from webapp.models import Invitation, InvitationState, Role, User, UserState
 from webapp.services.audit import events
 from webapp.services.directory import aliases, lookup
 
@@ -33,7 +33,7 @@ def count_holders() -> dict[str, Counter[int]]:
 
 def get_role(role_id: int) -> Role:
     """A role that can be changed. Raises NotFoundError, or RuleViolationError for the Owner's."""
-    role: Role = aliases.get_named(AliasKind.ROLE, role_id)
+    role = aliases.get_named(Role, role_id)
     if role.is_owner:
         raise RuleViolationError(
             "The Owner’s role stays as it is, so that nobody can lock the Owner out."
@@ -41,28 +41,36 @@ def get_role(role_id: int) -> Role:
     return role
 
 
-def save(role_id: int | None, values: Mapping[str, Any], by: User) -> Role:
+def save(role_id: int | None, name: str, rank: int, permissions: Iterable[str], by: User) -> Role:
     """Make a role (role_id: None), or change its name, rank and permissions, which hold from everybody's next request on.
 
-    The old name becomes another name of the role. Raises ValidationError, RuleViolationError (field "name") or NotFoundError.
+    Permissions bring what they are no use without. The old name becomes another name of the role. Raises RuleViolationError
+    (field "name") or NotFoundError.
     """
-    good = RoleSchema().load(values)
     begin_write()
+    needed = [each.value for each in with_needs(map(Permission, permissions))]
     if role_id is None:
-        aliases.refuse_taken(AliasKind.ROLE, [good["name"]])
-        role = Role(key=fold(good["name"]), **good)
+        name = aliases.check_name(Role, name)
+        aliases.refuse_taken(Role, name)
+        role = Role(
+            name=name,
+            key=fold(name),
+            rank=rank,
+            permissions=needed,
+        )
         db.session.add(role)
         db.session.flush()
-        events.record(by, "role.created", role, after=good)
+        events.record(by, "role.created", role, after=_audit_details(role))
     else:
         role = get_role(role_id)
         before = _audit_details(role)
-        if before == good:
+        aliases.rename(role, name)
+        role.rank = rank
+        role.permissions = needed
+        after = _audit_details(role)
+        if before == after:
             return role
-        aliases.rename(role, good["name"])
-        role.rank = good["rank"]
-        role.permissions = good["permissions"]
-        events.record(by, "role.changed", role, before=before, after=good)
+        events.record(by, "role.changed", role, before=before, after=after)
     lookup.commit()
     return role
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from flask import Blueprint, render_template, request, url_for
-from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
@@ -16,7 +15,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
 from webapp.http.web import Page, current_user, get_number, redirect_to, require
-from webapp.models import AliasKind, Group
+from webapp.models import Group
 from webapp.services.directory import aliases, groups, people_list
 from webapp.services.directory.groups import EVERYTHING
 
@@ -62,13 +61,11 @@ def is_found(group: Group, search: str) -> bool:
 def create() -> BaseResponse | Page:
     """Add one or several."""
     form = GroupsForm()
+    if not form.validate():
+        return index(form), 422
     try:
-        added = groups.add_groups(
-            form.split_names(),
-            current_user(),
-            form.description.data or "",
-        )
-    except (ValidationError, RuleViolationError) as refusal:
+        added = groups.add_groups(form.split_names(), current_user(), form.description.data)
+    except RuleViolationError as refusal:
         show_errors(form, refusal)
         return index(form), 422
     said = f"{plural(len(added), 'group')} added."
@@ -82,9 +79,16 @@ def create() -> BaseResponse | Page:
 def update(group_id: int) -> BaseResponse | Page:
     """Rename and describe."""
     form = GroupForm()
+    if not form.validate():
+        return index(row_form=form), 422
     try:
-        group = groups.change_group(group_id, request.form, current_user())
-    except (ValidationError, RuleViolationError) as refusal:
+        group = groups.change_group(
+            group_id,
+            form.name.data,
+            form.description.data,
+            current_user(),
+        )
+    except RuleViolationError as refusal:
         show_errors(form, refusal)
         return index(row_form=form), 422
     return redirect_to("groups.index", say=f"“{group.name}” saved.")
@@ -116,7 +120,7 @@ def add_name(group_id: int) -> BaseResponse | Page:
     """Another name that files may say."""
     name = groups.get_group(group_id).name
     try:
-        word = aliases.add(AliasKind.GROUP, request.form.get("word", ""), name, current_user())
+        word = aliases.add(Group, request.form.get("word", ""), name, current_user())
     except RuleViolationError as refusal:
         return show(group_id, str(refusal)), 422
     return redirect_to("groups.show", group_id=group_id, say=f"Files may say “{word}” now.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, render_template, request
-from marshmallow import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
@@ -42,9 +41,17 @@ def show(role_id: int | None = None) -> str:
 def save(role_id: int | None = None) -> BaseResponse | Page:
     """Make or change a role; it is in the template, the pickers and the checks at once."""
     form = RoleForm()
+    if not form.validate():
+        return page("form", role_id, form=form), 422
     try:
-        role = roles.save(role_id, form.data, current_user())
-    except (ValidationError, RuleViolationError) as refusal:
+        role = roles.save(
+            role_id,
+            form.name.data,
+            int(form.rank.data),
+            form.permissions.data,
+            current_user(),
+        )
+    except RuleViolationError as refusal:
         show_errors(form, refusal)
         return page("form", role_id, form=form), 422
     said = f"“{role.name}” {'saved' if role_id else 'added'}."
