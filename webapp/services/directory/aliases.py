@@ -101,8 +101,8 @@ def forget(alias_id: int, by: User) -> str:
     alias = db.session.get(Alias, alias_id)
     if alias is None:
         raise NotFoundError("There is no such name any more.")
-    role = db.session.get(Role, alias.role_id or 0)
-    meant = role or db.session.get(Group, alias.group_id or 0)
+    model = Role if alias.role_id else Group
+    meant = get_named(model, alias.role_id or alias.group_id or 0)
     word = alias.word
     events.record(by, "alias.forgotten", meant, word=word)
     db.session.delete(alias)
