@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
+from pyotp import TOTP
 from webapp.core.addresses import parse
 from webapp.core.plan.registry import ALL_GROUPS, fold
 from webapp.core.security import tokens, totp
@@ -57,7 +58,7 @@ def make_factor(user: User) -> list[str]:
 
 def code_of(user: User, at: datetime) -> str:
     """What the user's app shows at that time."""
-    return totp.code_at(two_factor.secret(user, user.totp_salt or ""), at)
+    return TOTP(two_factor.secret(user, user.totp_salt or "")).at(at)
 
 
 def make_group(name: str) -> Group:

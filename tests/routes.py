@@ -6,7 +6,6 @@ import tempfile
 
 from flask import Flask
 from webapp import create_app
-from webapp.http.web import requirement_of
 from webapp.settings.settings import Settings
 
 
@@ -14,7 +13,7 @@ def route_lines(app: Flask) -> list[str]:
     """By path and method: who may call what; "NOBODY" where a view does not say."""
     rows = []
     for rule in app.url_map.iter_rules():
-        who = "public" if rule.endpoint == "static" else requirement_of(app, rule.endpoint) or "NOBODY"
+        who = "public" if rule.endpoint == "static" else getattr(app.view_functions[rule.endpoint], "required", "NOBODY")
         rows += [(rule.rule, method, rule.endpoint, who) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
     width = max(len(path) for path, *_ in rows)
     return [f"{method:<6} {path:<{width}} {endpoint:<24} {who}" for path, method, endpoint, who in sorted(rows)]

@@ -16,7 +16,7 @@ from werkzeug.routing import IntegerConverter, Map
 from webapp.core.lists.paging import LARGEST
 from webapp.db import db as database
 from webapp.db import engine_options, tune
-from webapp.http import access_log, compression, metrics, origins, web
+from webapp.http import access_log, compression, origins, web
 from webapp.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.register_words(app)
     web.register_static(app)
 
-    app.extensions["muster_latency"] = metrics.Latency()
     app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         n = settings.trusted_proxies

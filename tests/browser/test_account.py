@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
-from webapp.core.security import totp
+from pyotp import TOTP
 
 from tests.browser.conftest import OWNER, PASSWORD, sign_in, sign_in_by_form, upload
 from tests.run.conftest import wait_until
@@ -43,7 +43,7 @@ def in_database(portal, statement, *values):
 
 
 def code(secret, steps=0):
-    return totp.code_at(secret, datetime.fromtimestamp(datetime.now(UTC).timestamp() + 30 * steps, UTC))
+    return TOTP(secret).at(datetime.fromtimestamp(datetime.now(UTC).timestamp() + 30 * steps, UTC))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def ask_for_a_reset(muster: Muster) -> None:
     assert found
     headers = {"Cookie": cookie, "X-CSRFToken": found[1], "X-Request-ID": REQUEST}
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    connection.request("POST", "/password-resets", "email=maren%40northfield.example", headers)
+    connection.request("POST", "/password-resets/new", "email=maren%40northfield.example", headers)
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("X-Request-ID")) == (200, REQUEST)
     answer.read()
@@ -55,4 +55,4 @@ def test_every_line_is_json_and_a_job_names_the_request_that_it_is_for(muster: M
     assert [line for line in lines if line["message"].endswith(f"was handed over, Message-ID {message_id}")]
     assert {line["program"] for line in lines if line.get("request") == REQUEST} == {"web", "worker"}
     (reset,) = [line for line in lines if line.get("request") == REQUEST and line["program"] == "web"]
-    assert (reset["method"], reset["path"], reset["status"]) == ("POST", "/password-resets", 200)
+    assert (reset["method"], reset["path"], reset["status"]) == ("POST", "/password-resets/new", 200)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 
 class MusterError(Exception):
-    """Base of all our errors; `str()` is a sentence for the person. status: the answer's status code."""
+    """Base of all our errors; `str()` is a sentence for the person.
+
+    status: the answer's status code. title: its heading, "" for the usual one of the status. link: a (text, address) pair that
+    helps, or None.
+    """
 
     status = 500
+    title = ""
+    link: tuple[str, str] | None = None
 
 
 class ForbiddenError(MusterError):
@@ -46,7 +52,6 @@ class RuleViolationError(MusterError):
     """What was asked breaks a rule; nothing was changed.
 
     field: the form field that the sentence belongs to, or None.
-    link: a (text, address) pair that helps, or None.
     """
 
     status = 422
@@ -65,7 +70,7 @@ class RateLimitError(RuleViolationError):
     status = 429
 
 
-class TooManyTriesError(RuleViolationError):
+class TooManyTriesError(MusterError):
     """Too many wrong passwords or codes within a while."""
 
     status = 429

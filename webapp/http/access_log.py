@@ -6,12 +6,12 @@ import logging
 import re
 import secrets
 import time
-from urllib.parse import quote
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 from sqlalchemy import inspect
 
 from webapp import logs
+from webapp.http import metrics
 from webapp.services.settings import in_force
 from webapp.settings.fields import shorten
 
@@ -35,8 +35,8 @@ def end_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = logs.request_id() or ""
     seconds = time.perf_counter() - g.began
     method = shorten(request.method)
-    latency = current_app.extensions["muster_latency"]
-    latency.observe(request.endpoint or "none", response.status_code, seconds)
+    status = f"{response.status_code // 100}xx"
+    metrics.REQUEST_SECONDS.labels(request.endpoint or "none", status).observe(seconds)
     user = g.get("user")
     facts = {
         "method": method,
@@ -55,6 +55,5 @@ def _path() -> str:
     if request.url_rule is None:
         return "(no such page)"
     values = (request.view_args or {}).values()
-    if request.endpoint == "static" or all(isinstance(value, int) for value in values):
-        return quote(request.path, safe="/")
-    return request.url_rule.rule
+    is_numbers = all(isinstance(value, int) for value in values)
+    return request.path if is_numbers else request.url_rule.rule

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import g, redirect, request, session, url_for
+from flask import g, request, session
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import (
@@ -24,6 +24,7 @@ from webapp.http.web import (
     Page,
     current_user,
     peer,
+    redirect_to,
     run_after_response,
     safe_next,
 )
@@ -35,8 +36,6 @@ ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine. Nobody is signed in there."""
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
-FIELDS = {Limit.CODE: "code"}
-"""The form's field that the sentence of a refused try belongs to."""
 FEW = 3
 """From this many tries left on, the page says how many."""
 
@@ -58,7 +57,7 @@ def start_session(user: User) -> None:
     if g.user:
         sessions.end_sessions(g.user, g.user, only=g.session_id)
     clear_session()
-    session["device"] = session.get("device") or secrets.token_hex(8)
+    session.setdefault("device", secrets.token_hex(8))
     known = [_digest(user.email_key), *session.get("known", [])]
     session["known"] = list(dict.fromkeys(known))[:KNOWN]
     session["sid"] = sessions.start_session(user, peer(), request.user_agent.string)
@@ -76,26 +75,13 @@ def clear_session() -> None:
     session.permanent = True
 
 
-def device_of(account: str) -> str:
-    """This browser's name if this account has signed in with it before, otherwise ""."""
-    if _digest(account) not in session.get("known", ()):
-        return ""
-    return str(session.get("device", ""))
-
-
 def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
     """After the first step: sign in, or go on to the second step. target: the page that was asked for."""
     if user.has_second_factor:
         session["half_way"] = [*two_factor.pending_login(user), safe_next(target)]
-        return redirect(url_for("sessions.second"), 303)
+        return redirect_to("sessions.second")
     start_session(user)
-    return go_on(target)
-
-
-def go_on(target: str | None) -> BaseResponse:
-    """After signing in: redirect to the page that was asked for, or Home."""
-    path = safe_next(target) or "/"
-    return redirect(request.script_root + path, 303)
+    return redirect_to("dashboard.index", back=target)
 
 
 def check_password(password: str) -> None:
@@ -112,18 +98,17 @@ def check_given_password() -> bool:
     return bool(password)
 
 
-def count_try(account: str, limit: Limit, what: str) -> int:
-    """Count a try of something that could be guessed. -> how many are left. Raises TooManyTriesError.
+def count_try(account: str, limit: Limit, what: str) -> dict[str, int]:
+    """Count a try of something that could be guessed. -> how many are left, by counter. Raises TooManyTriesError.
 
     what: in the audit log, such as "second step".
     """
-    left = rate_limits.hit(account, peer(), limit, device_of(account))
-    if left < 0:
+    is_known = _digest(account) in session.get("known", ())
+    device = session["device"] if is_known else ""
+    left = rate_limits.hit(account, peer(), limit, device)
+    if min(left.values()) < 0:
         record_refusal("limit.refused", what)
-        raise TooManyTriesError(
-            f"Too many tries. Try again in {MINUTES} minutes.",
-            field=FIELDS.get(limit),
-        )
+        raise TooManyTriesError(f"Too many tries. Try again in {MINUTES} minutes.")
     return left
 
 
@@ -131,21 +116,21 @@ def count_try(account: str, limit: Limit, what: str) -> int:
 def limit_tries(account: str, limit: Limit, what: str) -> Iterator[None]:
     """Count a try as `count_try` does; the block checks it, and a right guess is refunded.
 
-    Raises TooManyTriesError instead of running the block, or the block's RuleViolationError with the tries left.
+    Raises TooManyTriesError instead of running the block, or the block's RuleViolationError, which says how many tries are left.
     """
-    left = count_try(account, limit, what)
-    device = device_of(account)
+    counters = count_try(account, limit, what)
     try:
         yield
     except BusyError:  # nothing was checked
-        rate_limits.refund(account, peer(), limit, device)
+        rate_limits.refund(counters)
         raise
     except RuleViolationError as refusal:
-        sentence = str(refusal)
+        left = min(counters.values())
         if left <= FEW:
-            sentence += f" {plural(left, 'try', 'tries')} left before a pause of {MINUTES} minutes."
-        raise RuleViolationError(sentence, field=FIELDS.get(limit)) from refusal
-    rate_limits.refund(account, peer(), limit, device)
+            tries = plural(left, "try", "tries")
+            refusal.args = (f"{refusal} {tries} left before a pause of {MINUTES} minutes.",)
+        raise
+    rate_limits.refund(counters)
 
 
 def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
@@ -156,8 +141,7 @@ def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -
     record_refusal("link.refused", what)
     if not is_known and rate_limits.hit_dead_link(peer()):
         raise RateLimitError(
-            "Many links that do not work were opened from here. "
-            f"Wait {MINUTES} minutes, then try again.",
+            f"Many links that do not work were opened from here. Wait {MINUTES} minutes, then try again."
         )
     return page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from flask import (
@@ -11,7 +12,6 @@ from flask import (
     current_app,
     flash,
     g,
-    redirect,
     render_template,
     request,
 )
@@ -28,10 +28,10 @@ from webapp.core.errors import (
     MusterError,
     OutOfRankError,
     RateLimitError,
+    RuleViolationError,
 )
 from webapp.db import db
 from webapp.http.auth import record_refusal
-from webapp.http.origins import WrongAddressError
 from webapp.http.rate_limits import log_refusal
 from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
 from webapp.services.batches.review import NotUnderReviewError
@@ -45,25 +45,28 @@ NOTED = {
 """Which of our errors are refusals that the audit log counts."""
 
 
-def broken_promise(error: MusterError | ValidationError) -> BaseResponse:
-    """Answer one of our own errors, or a value that no control of ours sends, with its sentence.
+def broken_promise(error: MusterError) -> BaseResponse:
+    """Answer one of our own errors with its sentence.
 
     Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
     that page is not lost.
     """
-    status = getattr(error, "status", 422)
-    text = str(error)
-    if isinstance(error, ValidationError):
-        text = " ".join(str(one) for several in error.messages_dict.values() for one in several)
     kind = NOTED.get(type(error))
     if kind and g.get("user"):
         record_refusal(kind)
-    back = safe_next(request.form.get("next"))
-    if back and status != 403 and g.get("user") and not is_fragment():
-        flash(text, "bad")
-        return redirect(request.script_root + back, 303)
-    link = getattr(error, "link", None)
-    return answer(status, text=text, links=[link] if link else None)
+    may_go_back = g.get("user") and error.status not in (400, 403) and not is_fragment()
+    back = safe_next(request.form.get("next")) if may_go_back else None
+    if back:
+        flash(str(error), "bad")
+        return redirect_to("dashboard.index", back=back)
+    links = [error.link] if error.link else None
+    return answer(error.status, error.title, str(error), links=links)
+
+
+def wrong_value(error: ValidationError) -> BaseResponse:
+    """Answer a value that no control of ours sends with the sentences of its schema."""
+    sentences = chain.from_iterable(error.messages_dict.values())
+    return broken_promise(RuleViolationError(" ".join(map(str, sentences))))
 
 
 def too_late(error: NotUnderReviewError) -> BaseResponse:
@@ -85,11 +88,6 @@ def page_too_old(_error: CSRFError) -> Response:
     )
 
 
-def wrong_address(error: WrongAddressError) -> Response:
-    """Answer a request for a host that is not ours, or a form from another site."""
-    return answer(400, error.title, error.text)
-
-
 def too_large(_error: RequestEntityTooLarge) -> Response:
     """Answer more than `MUSTER_MAX_UPLOAD_MB`, or than a form holds."""
     size = request.content_length or 0
@@ -100,11 +98,9 @@ def too_large(_error: RequestEntityTooLarge) -> Response:
 
 
 def http_error(error: HTTPException) -> Response:
-    """Answer anything else that Flask itself refuses; its headers, such as Allow, are kept."""
+    """Answer anything else that Flask itself refuses."""
     response = answer(error.code or 500)
-    for name, value in error.get_headers(request.environ):
-        if name != "Content-Type":
-            response.headers[name] = value
+    response.allow.update(getattr(error, "valid_methods", None) or ())
     return response
 
 
@@ -117,7 +113,6 @@ def crash(_error: InternalServerError) -> Response:
 
 def beaten(error: IntegrityError) -> Response:
     """Two did the same at once, and a unique key let one of them."""
-    db.session.rollback()
     current_app.logger.info("lost a race: %s", type(error.orig).__name__)
     return answer(409, "Someone else was first")
 
@@ -140,17 +135,14 @@ def answer(status: int, title: str = "", text: str = "", **more: Any) -> Respons
     except Exception:
         current_app.logger.exception("the page for this error could not be drawn")
         html = "<!doctype html><html lang=en><title>Muster</title><h1>Muster is busy</h1><p>Try again in a minute.</p></html>"
-    response = Response(html, status)
-    response.headers["X-Muster"] = "1"
-    return response
+    return Response(html, status)
 
 
 HANDLERS: dict[type[Exception], Callable[[Any], BaseResponse]] = {
     MusterError: broken_promise,
-    ValidationError: broken_promise,
+    ValidationError: wrong_value,
     NotUnderReviewError: too_late,
     CSRFError: page_too_old,
-    WrongAddressError: wrong_address,
     RequestEntityTooLarge: too_large,
     HTTPException: http_error,
     InternalServerError: crash,

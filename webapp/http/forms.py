@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
-from flask import g
+from flask import g, render_template
 from flask_wtf import FlaskForm
 from wtforms import (
     EmailField,
@@ -39,33 +39,26 @@ RANKS = [str(rank) for rank in range(1, OWNER_RANK)]
 
 def new_password(form: Form, field: Field) -> None:
     """A validator for a new password; it must not be made of the form's name, e-mail or organisation."""
-    names = [form[name].data or "" for name in ("name", "email", "organisation") if name in form]
-    names.append(in_force.organisation_name())
+    names = [in_force.organisation_name()]
+    for each in form:
+        if each.name in ("name", "email", "organisation"):
+            names.append(each.object_data or each.data or "")
     if problem := passwords.find_problem(field.data or "", *names):
         raise ValidationError(problem)
 
 
-def own_password(label: str = "Current password") -> PasswordField:
-    """The field for the password that the signed-in person has now."""
-    is_typed = InputRequired("Type your current password.")
-    return PasswordField(label, validators=[is_typed, _is_own])
-
-
-def _is_own(_form: Form, field: Field) -> None:
+def own_password(_form: Form, field: Field) -> None:
+    """A validator for the password that the signed-in person has now."""
     try:
         check_password(field.data)
     except RuleViolationError as refusal:
         raise ValidationError(str(refusal)) from refusal
 
 
-def line_field(label: str, sentence: str, **attributes: Any) -> StringField:
+def line_field(label: str, sentence: str) -> StringField:
     """A required field for a name. sentence: what to say if it is blank."""
-    return StringField(
-        label,
-        validators=[DataRequired(sentence), Length(max=120, message="Use at most 120 characters.")],
-        filters=[to_one_line],
-        render_kw=attributes,
-    )
+    is_short = Length(max=120, message="Use at most 120 characters.")
+    return StringField(label, [DataRequired(sentence), is_short], [to_one_line])
 
 
 def email_field(label: str, sentence: str = "Type your email.") -> EmailField:
@@ -86,6 +79,12 @@ def parse_address(text: str | None, *domains: str) -> Address:
         raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
 
+def form_page(template: str, form: FlaskForm, **context: Any) -> tuple[str, int]:
+    """The page of a form; 422 where it was sent and something in it is wrong."""
+    html = render_template(template, form=form, **context)
+    return html, 422 if form.is_submitted() else 200
+
+
 def show_errors(form: Form, refusal: RuleViolationError) -> None:
     """Put the sentence of a refused command under its field, and nothing elsewhere."""
     for field in form:
@@ -99,10 +98,15 @@ def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
         field.errors = [row_phrases.describe(issue) for issue in mine]
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]
-    """The first step of signing in. next: a path of ours to go on to."""
+class ForgottenForm(FlaskForm):  # type: ignore[misc]
+    """A forgotten password."""
 
     email = email_field("Email")
+
+
+class SignInForm(ForgottenForm):
+    """The first step of signing in. next: a path of ours to go on to."""
+
     password = password_field("Password", "Type your password.")
     next = HiddenField()
 
@@ -110,53 +114,43 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
 class CodeForm(FlaskForm):  # type: ignore[misc]
     """The second step of signing in."""
 
-    code = StringField("Code", validators=[DataRequired("Type the code.")])
+    code = StringField("Code", [DataRequired("Type the code.")])
 
 
-class ForgottenForm(FlaskForm):  # type: ignore[misc]
-    """A forgotten password."""
+class ProofForm(FlaskForm):  # type: ignore[misc]
+    """One's own password, before something that cannot be undone."""
 
-    email = email_field("Email")
+    current = password_field("Current password", "Type your current password.", own_password)
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]
-    """A new password; `of` sets the name and e-mail that it must not be made of."""
+    """A new password. obj: whose it becomes; it must not be made of their name and e-mail."""
 
     email = HiddenField()
     name = HiddenField()
     password = password_field("New password", "Choose a password.", new_password)
 
-    def of(self, name: str, email: str) -> Self:
-        """Set whose password it becomes, whatever the form says."""
-        self.name.data, self.email.data = name, email
-        return self
 
-
-class OwnPasswordForm(NewPasswordForm):
+class OwnPasswordForm(NewPasswordForm, ProofForm):
     """A new password for oneself, with the current one."""
-
-    current = own_password()
 
 
 class OwnerLinkForm(NewPasswordForm):
     """A new password for a locked-out Owner, if they want one."""
 
-    password = PasswordField(
-        "New password", validators=[Optional(strip_whitespace=False), new_password]
-    )
+    password = PasswordField("New password", [Optional(strip_whitespace=False), new_password])
 
 
 class OwnNameForm(FlaskForm):  # type: ignore[misc]
     """One's own name."""
 
-    name = line_field("Full name", "Type your name.", autocomplete="name")
+    name = line_field("Full name", "Type your name.")
 
 
-class OwnEmailForm(FlaskForm):  # type: ignore[misc]
+class OwnEmailForm(ProofForm):
     """A new e-mail for oneself, with the password. `address`: the parsed e-mail."""
 
     email = email_field("New email", "Type your new email.")
-    current = own_password()
 
     address: Address
 
@@ -167,16 +161,8 @@ class OwnEmailForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError("This is your email already.")
 
 
-class SecondFactorForm(CodeForm):
+class SecondFactorForm(CodeForm, ProofForm):
     """A code and the password, to change how one signs in."""
-
-    current = own_password()
-
-
-class ProofForm(FlaskForm):  # type: ignore[misc]
-    """One's own password, before something that cannot be undone."""
-
-    current = own_password("Your password")
 
 
 class SetupForm(FlaskForm):  # type: ignore[misc]
@@ -265,6 +251,6 @@ class UploadForm(FlaskForm):  # type: ignore[misc]
 class AcceptForm(FlaskForm):  # type: ignore[misc]
     """Name and password of an invited person. `email` is set by the view, for the password's rules."""
 
-    name = line_field("Full name", "Type your name.", autocomplete="name")
+    name = line_field("Full name", "Type your name.")
     email = HiddenField()
     password = password_field("Password", "Choose a password.", new_password)

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client import (
-    CollectorRegistry,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-REQUEST_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each one, which nobody asks for
 
 
-class Latency:
-    """How long requests took since this process began, and what the process uses. No label ever holds an id or a name."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self._seconds = Histogram(
-            "muster_request_seconds",
-            "How long this web process took to answer, by view and class of status.",
-            ("endpoint", "status"),
-            buckets=REQUEST_SECONDS,
-            registry=self.registry,
-        )
-
-    def observe(self, endpoint: str, status: int, seconds: float) -> None:
-        self._seconds.labels(endpoint, f"{status // 100}xx").observe(seconds)
+REQUEST_SECONDS = Histogram(
+    "muster_request_seconds",
+    "How long this web process took to answer, by view and class of status.",
+    ("endpoint", "status"),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+"""No label ever holds an id or a name."""
 
 
-def render(
-    latency: Latency, version: str, figures: Mapping[str, float | Mapping[str, int]]
-) -> bytes:
+def render(version: str, figures: Mapping[str, float | Mapping[str, int]]) -> bytes:
     """Everything in Prometheus' text format. docs/operations.md says what each figure means."""
     lines = [f'muster_version{{version="{version}"}} 1']
     for name, value in figures.items():
@@ -47,4 +29,4 @@ def render(
             lines += [f'muster_{name}{{state="{state}"}} {n}' for state, n in value.items()]
         else:
             lines.append(f"muster_{name} {float(value)}")
-    return "\n".join([*lines, ""]).encode() + generate_latest(latency.registry)
+    return "\n".join([*lines, ""]).encode() + generate_latest()

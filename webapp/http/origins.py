@@ -7,11 +7,11 @@ that names none is not.
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from flask import request
-from werkzeug.exceptions import BadRequest
 
+from webapp.core.errors import MusterError
 from webapp.http.auth import ANY_HOST, record_refusal
 from webapp.http.rate_limits import log_refusal
 from webapp.services.settings import in_force
@@ -20,13 +20,14 @@ from webapp.settings.fields import shorten
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 
 
-class WrongAddressError(BadRequest):
+class WrongAddressError(MusterError):
     """The request is for a host that is not ours, or its form came from another site."""
 
+    status = 400
+
     def __init__(self, title: str, text: str) -> None:
-        super().__init__()
+        super().__init__(text)
         self.title = title
-        self.text = text
 
 
 def check_host() -> None:
@@ -55,19 +56,16 @@ def check_origin() -> None:
 
 def _foreign() -> str:
     """The header that names another site; "" if none does."""
-    site = request.headers.get("Sec-Fetch-Site", "")
-    if site in ("same-origin", "none"):
-        return ""
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if site not in ("same-origin", "none"):
+        return f"Sec-Fetch-Site: {shorten(site)}"
     origin = request.headers.get("Origin", "null")
-    if origin == "null":
-        return f"Sec-Fetch-Site: {shorten(site)}" if site else ""
-    public = urlsplit(in_force.environment().public_url)
     own = (
-        f"{public.scheme}://{public.netloc}",
-        f"{request.scheme}://{request.host}",
-        f"https://{request.host}",  # a proxy may speak https to the browser without telling us
+        urljoin(in_force.environment().public_url, "/"),
+        f"{request.scheme}://{request.host}/",
+        f"https://{request.host}/",  # a proxy may speak https to the browser without telling us
     )
-    return "" if origin in own else f"Origin: {shorten(origin)}"
+    return "" if origin == "null" or f"{origin}/" in own else f"Origin: {shorten(origin)}"
 
 
 def _is_ours() -> bool:

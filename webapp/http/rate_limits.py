@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Iterable
 from enum import StrEnum
 
 import redis
@@ -21,6 +22,9 @@ from webapp.services.settings import in_force
 MINUTES = 15
 """How long a counter lives."""
 BY_PEER = 100
+BY_BOTH = 10
+BY_ACCOUNT = 50
+"""The most tries from one address, of an account from there, and of an account from all addresses together."""
 LINES = 20
 
 
@@ -30,11 +34,8 @@ class Limit(StrEnum):
     SIGN_IN = "sign-in"
     RESET = "reset"
     CODE = "code"
-    """The second step. A code has six digits: nobody guesses at an account from many addresses."""
+    """The second step."""
 
-
-BY_BOTH_AND_ACCOUNT = {Limit.SIGN_IN: (10, 50), Limit.RESET: (10, 50), Limit.CODE: (10, 10)}
-"""Tries of an account from one address, and from all together."""
 
 TIMEOUT = 0.2  # seconds
 SILENCE = 10.0  # seconds in which the queue server is not asked again after a failure
@@ -70,25 +71,25 @@ class Counters:
         return self.own.incr(key, MINUTES * 60, amount)
 
 
-def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> int:
-    """Count one try. -> how many are left; below 0 where this was one too many.
+def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> dict[str, int]:
+    """Count one try. -> how many are left, by counter; one is below 0 where this was one too many.
 
     account: its e-mail, whether such an account exists or not. device: names a browser in which this account has signed
     in before; "" for any other. Known browsers are counted separately, so only someone who once signed in can lock the
     account there. For all others the address is counted first, and a refused try counts no further: one address alone
     cannot lock an account.
     """
-    left = BY_PEER
+    left = {}
     for key, most in _limits(account, peer, limit, device).items():
-        left = min(left, most - _counters().add(key))
-        if left < 0:
+        left[key] = most - _counters().add(key)
+        if left[key] < 0:
             break
     return left
 
 
-def refund(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> None:
+def refund(counters: Iterable[str]) -> None:
     """Take a try back, because it was right: many people behind one address can sign in."""
-    for key in _limits(account, peer, limit, device):
+    for key in counters:
         _counters().add(key, -1)
 
 
@@ -107,22 +108,22 @@ def _limits(account: str, peer: str, limit: Limit, device: str) -> dict[str, int
     """The counters of a try, and the most that each may reach."""
     who = hashlib.sha256(account.encode()).hexdigest()[:32]
     place = place_of(peer)
-    by_both, by_account = BY_BOTH_AND_ACCOUNT[limit]
+    # A code has six digits: nobody guesses at an account from many addresses.
+    by_account = BY_BOTH if limit is Limit.CODE else BY_ACCOUNT
     if device:
         return {
-            f"{limit}-device/{who}/{device}": by_both,
+            f"{limit}-device/{who}/{device}": BY_BOTH,
             f"{limit}-devices/{who}": by_account,
         }
     return {
         f"{limit}-peer/{place}": BY_PEER,
-        f"{limit}-both/{who}/{place}": by_both,
+        f"{limit}-both/{who}/{place}": BY_BOTH,
         f"{limit}-account/{who}": by_account,
     }
 
 
 def _counters() -> Counters:
-    found: Counters | None = current_app.extensions.get("muster_limits")
-    if found is None:
-        url = in_force.environment().queue_url
-        found = current_app.extensions.setdefault("muster_limits", Counters(url))
-    return found
+    if "muster_limits" not in current_app.extensions:
+        current_app.extensions["muster_limits"] = Counters(in_force.environment().queue_url)
+    counters: Counters = current_app.extensions["muster_limits"]
+    return counters

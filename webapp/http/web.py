@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import (
@@ -85,15 +84,9 @@ def require(who: Permission | str) -> Callable[[View], View]:
     return mark
 
 
-def requirement_of(app: Flask, endpoint: str) -> str | None:
-    """Who may call an endpoint, or None if it is not declared."""
-    who = getattr(app.view_functions[endpoint], "required", None)
-    return str(who) if who else None
-
-
 def may_call(endpoint: str) -> bool:
     """Whether the current user, signed in or not, may call an endpoint."""
-    who = requirement_of(current_app, endpoint)
+    who = getattr(current_app.view_functions[endpoint], "required", None)
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
 
 
@@ -105,13 +98,12 @@ def limit_form() -> None:
 
 def refuse_nul() -> None:
     """Before every request: refuse NUL characters, which PostgreSQL cannot store, and a query that is no UTF-8."""
+    texts = [request.path]
     try:
-        asked = request.args
+        for name, values in request.values.lists():
+            texts += [name, *values]
     except UnicodeDecodeError:  # no browser sends that
         raise BadRequest from None
-    texts = [request.path]
-    for name, text in (*asked.items(multi=True), *request.form.items(multi=True)):
-        texts += [name, text]
     for file in request.files.values():
         texts += [file.name or "", file.filename or ""]
     if "\0" in "".join(texts):
@@ -133,18 +125,18 @@ def check_permission() -> BaseResponse | None:
 
 
 def to_sign_in() -> BaseResponse:
-    """Redirect a signed-out person to the sign-in and back again, by HX-Redirect for htmx. A lost command is mentioned there."""
+    """Redirect a signed-out person to the sign-in and back again. A lost command is mentioned there."""
     if request.method != "GET" and request.endpoint != "sessions.delete":
         flash("Your last change was not saved.", "warn")
-    if not is_fragment():
-        here = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("sessions.new", next=here), 303)
-    if "sid" not in session:  # otherwise the page says so by itself
-        flash("You were signed out. Sign in to go on.", "warn")
-    page = urlsplit(request.headers.get("HX-Current-URL", ""))
-    path = page.path.removeprefix(request.script_root)
-    here = safe_next(f"{path}?{page.query}" if page.query else path)
-    return Response(status=401, headers={"HX-Redirect": url_for("sessions.new", next=here)})
+    here = None
+    if is_fragment():
+        page = request.headers.get("HX-Current-URL", "")
+        here = safe_next(page.partition(request.host + request.script_root)[2])
+        if "sid" not in session:  # otherwise the page says so by itself
+            flash("You were signed out. Sign in to go on.", "warn")
+    elif request.method == "GET":
+        here = request.full_path.rstrip("?")
+    return redirect_to("sessions.new", next=here)
 
 
 def current_user() -> User:

@@ -84,7 +84,7 @@ def test_a_password_that_does_not_do_changes_nothing(amelia, client):
 def test_the_own_password_cannot_be_guessed_at(amelia):
     for _ in range(10):
         amelia.post("/account/password", {"current": "wrong", "password": NEW}, status=422)
-    answer = amelia.post("/account/password", {"current": PASSWORD, "password": NEW}, status=422)
+    answer = amelia.post("/account/password", {"current": PASSWORD, "password": NEW}, status=429)
     assert "Too many tries. Try again in 15 minutes." in answer.page.text
 
 

@@ -51,7 +51,7 @@ def link_to(email):
 
 
 def ask(client, email=AMELIA, status=200):
-    return client.post("/password-resets", {"email": email}, status=status)
+    return client.post("/password-resets/new", {"email": email}, status=status)
 
 
 def plain(text):
@@ -86,7 +86,7 @@ def test_unknown_and_known_addresses_get_the_same_answer_by_the_same_work(client
         """The answer, and what was asked of the database before it was given."""
         queries.clear()
         sent = {"data": {"email": address}, "headers": {"X-CSRFToken": client.token()}}
-        response = contextvars.Context().run(client.flask.open, "/password-resets", method="POST", **sent)
+        response = contextvars.Context().run(client.flask.open, "/password-resets/new", method="POST", **sent)
         before = list(queries)
         text = response.get_data(as_text=True)
         response.close()  # what comes after the answer runs now

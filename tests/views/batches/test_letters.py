@@ -338,7 +338,7 @@ class TestWhatPeopleType:
         seen = owner.get("/settings/general").page.values("seen-NAME")[0]
         owner.post("/settings/general", {"NAME": self.BREAKS_OUT, "seen-NAME": seen})
         owner.post("/invitations", {"email": "ines@northfield.example", "role": "Remote"})
-        client.post("/password-resets", {"email": owner.user.email}, 200)
+        client.post("/password-resets/new", {"email": owner.user.email}, 200)
         jobs.send()
         assert sorted(sink.recipients) == sorted(["ines@northfield.example", owner.user.email])
         for mail in sink.messages:
@@ -401,7 +401,7 @@ class TestReplies:
         assert (address.display_name, address.addr_spec) == (admin.user.name, admin.user.email)
         assert f"it goes to {admin.user.email}." in mail.text
         sink.messages.clear()
-        client.post("/password-resets", {"email": admin.user.email}, 200)
+        client.post("/password-resets/new", {"email": admin.user.email}, 200)
         assert self.sent(sink)[0].mime["Reply-To"] == "help@northfield.example", "which is about nobody's invitation"
 
     @pytest.mark.parametrize(("state", "email"), [(UserState.DEACTIVATED, None), (UserState.ACTIVE, "zoë@northfield.example")])

@@ -179,4 +179,4 @@ def test_a_form_without_its_token_and_one_too_large_are_lines_of_the_security_lo
     client.post("/sign-in", {"email": "x" * (11 * 1024 * 1024)}, 413, csrf=False)
     lines = [record.getMessage() for record in caplog.records if record.name == "muster.security"]
     assert len([line for line in lines if "token" in line]) == 20
-    assert len([line for line in lines if "bytes (POST sessions.create)" in line]) == 1
+    assert len([line for line in lines if "bytes (POST sessions.new)" in line]) == 1

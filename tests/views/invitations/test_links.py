@@ -31,7 +31,7 @@ def invite(browser, email, role="Analyst"):
 
 def mailed(app, email, path):
     """Ask for a new password. -> the link in the e-mail."""
-    Client(app).post("/password-resets", {"email": email}, status=200)
+    Client(app).post("/password-resets/new", {"email": email}, status=200)
     letters = due_emails()
     texts = [letter.text for letter in letters if letter.to == email]
     return re.search(rf"/{path}/[\w-]+", texts[-1])[0]

@@ -71,7 +71,7 @@ def test_a_static_file_and_a_page_that_there_is_not(client, logged):
     client.send("GET", "/static/no%20such.css", 404)
     lines = logged.told()
     assert [(line["path"], line["status"]) for line in lines] == [
-        ("/static/muster.css", 200), ("(no such page)", 404), ("/static/no%20such.css", 404),
+        ("/static/<path:filename>", 200), ("(no such page)", 404), ("/static/<path:filename>", 404),
     ]  # fmt: skip
     assert "user" not in lines[0]
 

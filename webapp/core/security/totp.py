@@ -23,11 +23,6 @@ def secret(secret_key: str, user_id: int, salt: str) -> str:
     return b32encode(digest(secret_key, f"totp|{user_id}|{salt}")[:20]).decode()
 
 
-def address(secret: str, account: str, issuer: str) -> str:
-    """The otpauth:// address that the QR code holds."""
-    return TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
-
-
 def step_of(secrets: Iterable[str], code: str, now: datetime) -> int | None:
     """The time step that the code is of, within DRIFT of now; None where it is of none."""
     this = int(now.timestamp()) // STEP
@@ -38,15 +33,9 @@ def step_of(secrets: Iterable[str], code: str, now: datetime) -> int | None:
     return None
 
 
-def code_at(secret: str, now: datetime) -> str:
-    """The code that an app would show."""
-    return TOTP(secret).at(now)
-
-
 def new_recovery_code() -> str:
-    """80 random bits, as a person can copy them: "k7qd-2mzx-ab5e-wt3u"."""
-    text = b32encode(secrets.token_bytes(10)).decode().lower()
-    return "-".join(text[n : n + 4] for n in range(0, 16, 4))
+    """80 random bits, as a person can copy them: "07fd-2a9c-ab5e-41d3-9e60"."""
+    return "-".join(secrets.token_hex(2) for _ in range(5))
 
 
 def plain(code: str) -> str:

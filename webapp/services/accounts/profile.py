@@ -147,9 +147,8 @@ def change_email(link: AccountLink) -> None:
 def refuse_flood(user: User, kind: MessageKind) -> None:
     """Refuse more than AN_HOUR e-mails of a kind about one's own account. Raises RateLimitError."""
     if count_lately(user, kind) >= AN_HOUR:
-        raise RateLimitError(
-            f"You did this {AN_HOUR} times within the hour. Wait a while, then try again."
-        )
+        sentence = f"You did this {AN_HOUR} times within the hour. Wait a while, then try again."
+        raise RateLimitError(sentence, field="code")
 
 
 def count_lately(user: User, kind: MessageKind) -> int:
@@ -163,8 +162,8 @@ def count_lately(user: User, kind: MessageKind) -> int:
 
 def tell(user: User, kind: MessageKind, link: AccountLink | None = None) -> None:
     """Queue an e-mail about the account, with a link, which may go to a new address. Does not commit."""
-    if link is None:
-        outbox.add_message(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
-        return
-    address = link.email or user.email
-    outbox.add_message(kind, address, user_id=user.id, link_id=link.id, priority=Priority.RESET)
+    message = outbox.add_message(kind, user.email, user_id=user.id, priority=Priority.SINGLE)
+    if link:
+        message.recipient = link.email or user.email
+        message.link_id = link.id
+        message.priority = Priority.RESET

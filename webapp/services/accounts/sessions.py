@@ -143,10 +143,9 @@ def end_all(user: User, keep: int | None = None, only: int | None = None) -> int
 
 
 def delete_expired() -> int:
-    """Delete up to 500 expired sessions. -> how many."""
+    """Delete the expired sessions. -> how many."""
     begin_write()
-    some = select(Session.id).where(_is_over()).limit(500)
-    gone = bulk_execute(delete(Session).where(Session.id.in_(some)))
+    gone = bulk_execute(delete(Session).where(_is_over()))
     db.session.commit()
     return int(gone.rowcount)
 

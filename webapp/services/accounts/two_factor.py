@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import NoReturn
 
+from pyotp import TOTP
 from sqlalchemy import delete, func, select
 
 from webapp import queue
@@ -19,8 +19,8 @@ from webapp.services.accounts import profile
 from webapp.services.audit import events
 from webapp.services.settings import in_force
 
-HALF_WAY = timedelta(minutes=10)
-"""How long the second step may take."""
+HALF_WAY = 600
+"""So many seconds the second step may take."""
 
 
 def must_enrol(user: User) -> bool:
@@ -42,7 +42,7 @@ def secret(user: User, salt: str) -> str:
 def otpauth_address(user: User, salt: str) -> str:
     """The secret as the otpauth:// address for a QR code."""
     issuer = in_force.organisation_name() or NAMELESS
-    return totp.address(secret(user, salt), user.email, issuer)
+    return TOTP(secret(user, salt)).provisioning_uri(name=user.email, issuer_name=issuer)
 
 
 def codes_left(user: User) -> int:
@@ -53,8 +53,7 @@ def codes_left(user: User) -> int:
 
 def pending_login(user: User) -> tuple[int, float, str]:
     """What the cookie holds after the first step. It is void once the password or the second factor changes."""
-    since = utcnow().timestamp()
-    return user.id, since, _proof(user, since)
+    return user.id, utcnow().timestamp(), _proof(user)
 
 
 def pending_user(user_id: int, since: float, proof: str) -> User | None:
@@ -63,14 +62,11 @@ def pending_user(user_id: int, since: float, proof: str) -> User | None:
     if user is None or user.state is not UserState.ACTIVE:
         return None
     took = utcnow().timestamp() - since
-    if took > HALF_WAY.total_seconds() or proof != _proof(user, since):
-        return None
-    return user
+    return user if took < HALF_WAY and proof == _proof(user) else None
 
 
-def _proof(user: User, since: float) -> str:
-    parts = (user.id, user.password_hash, user.totp_salt, since)
-    return hash_token("|".join(map(str, parts)))
+def _proof(user: User) -> str:
+    return hash_token(f"{user.password_hash}|{user.totp_salt}")
 
 
 def turn_on(user: User, salt: str, code: str) -> list[str]:
@@ -157,10 +153,8 @@ def clear(user: User, *, by: User, how: str) -> None:
 def _use_code(user: User, code: str) -> None:
     """Use up the app's current code, or a recovery code. Raises RuleViolationError. Does not commit."""
     settings = in_force.environment()
-    keys = [settings.secret_key, *settings.secret_key_fallbacks]
-    secrets = []
-    if user.totp_salt:
-        secrets = [totp.secret(key, user.id, user.totp_salt) for key in keys]
+    keys = (settings.secret_key, *settings.secret_key_fallbacks)
+    secrets = [totp.secret(key, user.id, user.totp_salt or "") for key in keys]
     code = totp.plain(code)
     step = totp.step_of(secrets, code, utcnow())
     if step is not None and step > (user.totp_step or 0):

@@ -14,7 +14,7 @@ from webapp.http.auth import (
     count_try,
     renew_session,
 )
-from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm
+from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm, form_page
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import (
@@ -32,27 +32,16 @@ from webapp.services.links import account_links
 
 bp = Blueprint("password_reset", __name__)
 
-FORMS = {
-    LinkPurpose.RESET: NewPasswordForm,
-    LinkPurpose.EMAIL: OwnerLinkForm,
-    LinkPurpose.SIGN_IN: OwnerLinkForm,
-}
+BOTH = ["GET", "POST"]
 
 
-@bp.get("/password-resets/new")
+@bp.route("/password-resets/new", methods=BOTH)
 @require(PUBLIC)
-def new() -> str:
-    """The form that asks for an e-mail address."""
-    return render_template("accounts/password_reset/new.html", form=ForgottenForm(formdata=None))
-
-
-@bp.post("/password-resets")
-@require(PUBLIC)
-def create() -> Page:
+def new() -> Page:
     """Ask for a link. The answer is the same for every address; those that exist get their e-mail after it."""
     form = ForgottenForm()
-    if not form.validate():
-        return render_template("accounts/password_reset/new.html", form=form), 422
+    if not form.validate_on_submit():
+        return form_page("accounts/password_reset/new.html", form)
     account = sessions.account_key(form.email.data)
     count_try(account, Limit.RESET, f"password reset for {account}")
     run_after_response(password_reset.ask, form.email.data, peer())
@@ -62,44 +51,33 @@ def create() -> Page:
     )
 
 
-@bp.get("/password-resets/<token>", defaults={"purpose": LinkPurpose.RESET})
-@bp.get("/email-changes/<token>", defaults={"purpose": LinkPurpose.EMAIL})
-@bp.get("/owner-links/<token>", defaults={"purpose": LinkPurpose.SIGN_IN})
-@require(PUBLIC)
-def show(token: str, purpose: LinkPurpose) -> Page:
-    """The page behind the link. Opening it changes nothing: mail scanners open links."""
-    link = password_reset.find_link(token, purpose)
-    if link is None:
-        return dead_link_page(purpose)
-    form = FORMS[purpose](formdata=None).of(link.user.name, link.user.email)
-    return render_template(f"accounts/password_reset/{purpose}.html", form=form, link=link)
-
-
-@bp.post("/password-resets/<token>", defaults={"purpose": LinkPurpose.RESET})
-@bp.post("/email-changes/<token>", defaults={"purpose": LinkPurpose.EMAIL})
-@bp.post("/owner-links/<token>", defaults={"purpose": LinkPurpose.SIGN_IN})
+@bp.route("/password-resets/<token>", methods=BOTH, defaults={"purpose": LinkPurpose.RESET})
+@bp.route("/email-changes/<token>", methods=BOTH, defaults={"purpose": LinkPurpose.EMAIL})
+@bp.route("/owner-links/<token>", methods=BOTH, defaults={"purpose": LinkPurpose.SIGN_IN})
 @require(PUBLIC)
 def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
-    """Do what the link is for. The Owner is signed in at once, or asked for the second factor."""
+    """The page behind the link. Opening it changes nothing: mail scanners open links. A POST does what the link is for.
+
+    The Owner is signed in at once, or asked for the second factor.
+    """
     link = password_reset.find_link(token, purpose)
     if link is None:
         return dead_link_page(purpose)
-    form = FORMS[purpose]().of(link.user.name, link.user.email)
-    if not form.validate():
-        page = render_template(f"accounts/password_reset/{purpose}.html", form=form, link=link)
-        return page, 422
+    kind = NewPasswordForm if purpose is LinkPurpose.RESET else OwnerLinkForm
+    form = kind(obj=link.user)
+    if not form.validate_on_submit():
+        return form_page(f"accounts/password_reset/{purpose}.html", form, link=link)
     try:
         user = password_reset.use(token, purpose, form.password.data or "")
     except ConflictError:
         return dead_link_page(purpose)
     if purpose is LinkPurpose.SIGN_IN:
         return continue_sign_in(user)
-    said = "Your password is changed. Sign in with it."
-    if purpose is LinkPurpose.EMAIL:
-        if g.user == user:
-            renew_session()
-        said = f"Your email is {user.email} now. Sign in with it."
-    return redirect_to("sessions.new", say=said)
+    if purpose is LinkPurpose.RESET:
+        return redirect_to("sessions.new", say="Your password is changed. Sign in with it.")
+    if g.user == user:
+        renew_session()
+    return redirect_to("sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
 
 
 def dead_link_page(purpose: LinkPurpose) -> Page:
@@ -108,7 +86,7 @@ def dead_link_page(purpose: LinkPurpose) -> Page:
     return answer_dead_link(f"a link ({purpose.value})", page)
 
 
-@bp.route("/users/<int:user_id>/reset-link", methods=["GET", "POST"])
+@bp.route("/users/<int:user_id>/reset-link", methods=BOTH)
 @require(Permission.USERS_MANAGE)
 def hand_over(user_id: int) -> Page:
     """Ask first, then make a reset link for a user ranked below, without a mail server; shown once."""

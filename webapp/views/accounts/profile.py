@@ -41,14 +41,13 @@ def rename() -> Page | BaseResponse:
 @require(SIGNED_IN)
 def change_password() -> Page | BaseResponse:
     """Change one's password; other devices are signed out."""
-    form = OwnPasswordForm().of(current_user().name, current_user().email)
+    form = OwnPasswordForm(obj=current_user())
     if not form.validate():
         return page(422, password_form=form)
     profile.change_password(current_user(), form.password.data, g.session_id)
     renew_session()
-    return redirect_to(
-        "profile.show", say="Your password is changed. Other devices are signed out."
-    )
+    said = "Your password is changed. Other devices are signed out."
+    return redirect_to("profile.show", say=said)
 
 
 @bp.post("/account/email")
@@ -60,9 +59,8 @@ def ask_for_email() -> Page | BaseResponse:
         return page(422, email_form=form)
     profile.ask_for_email(current_user(), form.address)
     renew_session()
-    return redirect_to(
-        "profile.show", say=f"Now open the link in the email to {form.address.display}."
-    )
+    said = f"Now open the link in the email to {form.address.display}."
+    return redirect_to("profile.show", say=said)
 
 
 @bp.post("/account/email/withdrawal")
@@ -103,9 +101,9 @@ def page(status: int = 200, **forms: FlaskForm) -> tuple[str, int]:
     """The whole page, with what was typed into one of its forms: `name_form`, `email_form` or `password_form`."""
     me = current_user()
     context = {
-        "name_form": OwnNameForm(formdata=None, data={"name": me.name}),
+        "name_form": OwnNameForm(formdata=None, obj=me),
         "email_form": OwnEmailForm(formdata=None),
-        "password_form": OwnPasswordForm(formdata=None).of(me.name, me.email),
+        "password_form": OwnPasswordForm(formdata=None),
     }
     html = render_template(
         "accounts/profile/show.html",

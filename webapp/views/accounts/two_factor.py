@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import segno
 from flask import Blueprint, g, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import PasswordRequiredError, RuleViolationError
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
-from webapp.http.auth import check_given_password, limit_tries, renew_session
-from webapp.http.forms import SecondFactorForm, show_errors
+from webapp.http.auth import check_password, limit_tries, renew_session
+from webapp.http.forms import SecondFactorForm, form_page, show_errors
 from webapp.http.questions import Question, ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import SIGNED_IN, Page, current_user, redirect_to, require
@@ -21,7 +19,8 @@ from webapp.services.accounts import two_factor
 
 bp = Blueprint("two_factor", __name__)
 
-FREE = {"two_factor.show", "two_factor.create", "sessions.delete", "static", "health.show"}
+BOTH = ["GET", "POST"]
+FREE = {"two_factor.show", "sessions.delete", "static", "health.show"}
 """What who still owes a second factor may call."""
 
 
@@ -29,50 +28,43 @@ def demand() -> BaseResponse | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
     if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
-    return redirect_to("two_factor.show")
+    return redirect_to("two_factor.show", does="on")
 
 
-@bp.get("/account/second-factor")
+@bp.route("/account/second-factor", methods=BOTH, defaults={"does": "on"})
+@bp.post("/account/second-factor/codes", defaults={"does": "codes"})
+@bp.post("/account/second-factor/removal", defaults={"does": "off"})
 @require(SIGNED_IN)
-def show() -> Page:
-    """The QR code to set it up with; or, where it is on, recovery codes and the way out."""
-    return page(SecondFactorForm(formdata=None))
+def show(does: str) -> Page | BaseResponse:
+    """The QR code to set it up with; or, where it is on, recovery codes and the way out.
 
-
-@bp.post("/account/second-factor", defaults={"first": True})
-@bp.post("/account/second-factor/codes", defaults={"first": False})
-@require(SIGNED_IN)
-def create(first: bool) -> Page:
-    """Turn it on by the first code of the app, or make new recovery codes. The answer shows the codes, this once."""
+    A POST turns it on by the first code of the app, makes new recovery codes, or turns it off, by password and code. The
+    answer shows recovery codes, this once.
+    """
+    me = current_user()
     form = SecondFactorForm()
+    if not form.validate_on_submit():
+        return page(form)
+    code = form.code.data
     try:
-        with run_behind_code(form):
-            if first:
-                codes = two_factor.turn_on(current_user(), salt(), form.code.data)
+        with limit_tries(str(me.id), Limit.CODE, "second step"):
+            if does == "on":
+                codes = two_factor.turn_on(me, salt(), code)
+            elif does == "codes":
+                codes = two_factor.renew_codes(me, code)
             else:
-                codes = two_factor.renew_codes(current_user(), form.code.data)
+                two_factor.turn_off(me, code)
     except RuleViolationError as refusal:
-        return page(form, refusal.status)
+        show_errors(form, refusal)
+        return page(form)
     session.pop("totp_salt", None)
     renew_session()
-    return render_template("accounts/two_factor/codes.html", codes=codes, first=first)
+    if does == "off":
+        return redirect_to("profile.show", say="Two-step sign-in is off.")
+    return render_template("accounts/two_factor/codes.html", codes=codes, first=does == "on")
 
 
-@bp.post("/account/second-factor/removal")
-@require(SIGNED_IN)
-def turn_off() -> Page | BaseResponse:
-    """Turn it off, by password and code."""
-    form = SecondFactorForm()
-    try:
-        with run_behind_code(form):
-            two_factor.turn_off(current_user(), form.code.data)
-    except RuleViolationError as refusal:
-        return page(form, refusal.status)
-    renew_session()
-    return redirect_to("profile.show", say="Two-step sign-in is off.")
-
-
-@bp.route("/users/<int:user_id>/second-factor/removal", methods=["GET", "POST"])
+@bp.route("/users/<int:user_id>/second-factor/removal", methods=BOTH)
 @require(Permission.USERS_MANAGE)
 def reset(user_id: int) -> Page | BaseResponse:
     """Ask first, then turn two-step sign-in off for a user ranked below; costs the current user's password."""
@@ -87,8 +79,7 @@ def reset(user_id: int) -> Page | BaseResponse:
     if request.method == "GET":
         return ask(question)
     try:
-        if not check_given_password():
-            raise PasswordRequiredError("Type your password. Two-step sign-in stays on.")
+        check_password(request.form.get("password", ""))
     except RuleViolationError as refusal:
         return ask(question, str(refusal), refusal.status)
     user = two_factor.reset(user_id, current_user())
@@ -100,32 +91,20 @@ def reset(user_id: int) -> Page | BaseResponse:
     )
 
 
-@contextmanager
-def run_behind_code(form: SecondFactorForm) -> Iterator[None]:
-    """Run the block behind password and code. Raises RuleViolationError, with the sentence under its field."""
-    if not form.validate():
-        raise RuleViolationError("The form is not complete.")
-    try:
-        with limit_tries(str(current_user().id), Limit.CODE, "second step"):
-            yield
-    except RuleViolationError as refusal:
-        show_errors(form, refusal)
-        raise
-
-
-def page(form: SecondFactorForm, status: int = 200) -> tuple[str, int]:
+def page(form: SecondFactorForm) -> tuple[str, int]:
     """What there is to set up, or to change. The salt of a new secret waits in the cookie: a GET writes nothing."""
-    if current_user().has_second_factor:
-        html = render_template(
-            "accounts/two_factor/on.html", form=form, left=two_factor.codes_left(current_user())
-        )
-        return html, status
-    qr = segno.make(two_factor.otpauth_address(current_user(), salt()), error="m")
-    picture = qr.svg_data_uri(dark="#000", light="#fff", border=3)
-    secret, owed = two_factor.secret(current_user(), salt()), two_factor.must_enrol(current_user())
-    return render_template(
-        "accounts/two_factor/off.html", form=form, picture=picture, secret=secret, owed=owed
-    ), status
+    me = current_user()
+    if me.has_second_factor:
+        left = two_factor.codes_left(me)
+        return form_page("accounts/two_factor/on.html", form, left=left)
+    qr = segno.make(two_factor.otpauth_address(me, salt()), error="m")
+    return form_page(
+        "accounts/two_factor/off.html",
+        form,
+        picture=qr.svg_data_uri(dark="#000", light="#fff", border=3),
+        secret=two_factor.secret(me, salt()),
+        owed=two_factor.must_enrol(me),
+    )
 
 
 def salt() -> str:

@@ -66,8 +66,7 @@ def figures() -> Response:
     }
     if waiting_jobs is not None:
         found["queue_depth"] = waiting_jobs
-    latency = current_app.extensions["muster_latency"]
-    text = metrics.render(latency, version(), found)
+    text = metrics.render(version(), found)
     return Response(text, content_type=metrics.CONTENT_TYPE)
 
 
