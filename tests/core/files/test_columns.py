@@ -73,7 +73,7 @@ def people_of(table: Table, places: Places | None = None) -> list[Cells]:
     ],
 )
 def test_a_column_is_known_by_many_names(field, names):
-    unknown = [name for name in names.split("/") if (known := recognise(name)) is None or known.field is not field]
+    unknown = [name for name in names.split("/") if recognise(name) is not field]
     assert not unknown
 
 
@@ -93,7 +93,7 @@ def test_a_column_is_known_by_many_names(field, names):
     ],
 )
 def test_names_in_other_languages_and_scripts_are_known(header):
-    assert [known and known.field for known in map(recognise, header.split("/"))] == list(Field)
+    assert list(map(recognise, header.split("/"))) == list(Field)
 
 
 @pytest.mark.parametrize("name", ["", "Name", "Phone", "Recovery Email", "Groups;Role", "Ro,le", "x" * 300])
@@ -215,7 +215,6 @@ def test_a_file_of_nothing_but_examples_is_refused():
                 "UTF-8 with BOM",
                 "5 cells trimmed",
                 "columns “Phone” and “Notes” ignored",
-                "2 blank rows skipped",
             ],
         ),
         ("unquoted-groups.csv", ["comma-separated", "UTF-8", "extra cells of 2 rows were read as groups"]),
@@ -313,6 +312,5 @@ def test_a_separator_without_a_name_is_shown_and_one_of_a_kind_is_singular():
         "separated by “:”",
         "UTF-8",
         "1 cell trimmed",
-        "1 blank row skipped",
         "1 example row from the template left out",
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from webapp.core.files.fields import (
     REQUIRED,
     Field,
+    is_fallback,
     letters,
     plain_letters,
     recognise,
@@ -70,9 +71,9 @@ def find_named(header: Sequence[str]) -> dict[Field, list[int]]:
     named: dict[Field, list[int]] = {}
     less_plainly: dict[Field, list[int]] = {}
     for place, name in enumerate(header):
-        if known := recognise(name):
-            found = named if known.certain else less_plainly
-            found.setdefault(known.field, []).append(place)
+        if field := recognise(name):
+            found = less_plainly if is_fallback(name) else named
+            found.setdefault(field, []).append(place)
     return less_plainly | named
 
 

@@ -26,7 +26,7 @@ _WINDOW = 200_000
 
 def find_known_fields(names: Iterable[str]) -> set[Field]:
     """The fields whose columns have such names."""
-    return {name.field for name in map(recognise, map(clean, names)) if name}
+    return set(filter(None, map(recognise, map(clean, names))))
 
 
 def remove_sep_line(text: str) -> tuple[str, str]:
@@ -36,35 +36,27 @@ def remove_sep_line(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def find_delimiters(text: str) -> tuple[str, str]:
-    """The separator of the rows, and that of the column names.
-
-    They differ where a comma file that a German Excel shows in one column was filled in there:
-    `Email,Role,Groups;;` above `a@x.org;Analyst;Library`.
-    Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o".
-    """
-    candidates = list(itertools.product(DELIMITERS, DELIMITERS))
-    return max(candidates, key=lambda each: _score(text, *each))
+def find_delimiter(text: str) -> str:
+    """The separator of the rows. Never csv.Sniffer: on unquoted groups it was seen to choose the letter "o"."""
+    return max(DELIMITERS, key=lambda each: _score(text, each))
 
 
 def _score(
     text: str,
-    rows: str,
-    names: str,
-) -> tuple[int, int, bool, int]:
-    """How well separators fit the first lines: the most known names in one of them, the people, the cells.
+    delimiter: str,
+) -> tuple[int, int, int]:
+    """How well a separator fits the first lines: the most known names in one of them, the people, the cells.
 
-    A person is a line with an address and something else, without having to be split, and no separator at its end.
+    A person is a line with an address and something else, and no separator at its end.
     """
     known = people = filled = 0
-    for cells in _first_lines(text, rows):
+    for cells in _first_lines(text, delimiter):
         filled += len(cells)
-        line = split_cell(cells[0], names) if is_first_cell_alone(cells) else cells
-        if any(is_address(clean(cell)) for cell in line):
-            people += line is cells and not cells[-1].endswith(DELIMITERS)
+        if any(is_address(clean(cell)) for cell in cells):
+            people += not (is_first_cell_alone(cells) or cells[-1].endswith(DELIMITERS))
         else:
-            known = max(known, len(find_known_fields(line)))
-    return known, people, rows == names, filled
+            known = max(known, len(find_known_fields(cells)))
+    return known, people, filled
 
 
 def is_first_cell_alone(cells: list[str]) -> bool:
@@ -92,17 +84,17 @@ def split_cell(
     return lines[0] if len(lines) == 1 else [cell]
 
 
-def unwrap_rows(
-    records: Iterable[Record],
-    delimiter: str,
-) -> Iterator[Record]:
-    """The rows, and in place of one with nothing but a first cell the cells that this separator brings out of it.
+def unwrap_rows(records: Iterator[Record]) -> Iterator[Record]:
+    """The rows, and in place of one with nothing but a first cell the cells that a separator brings out of it.
 
     That is so where column names come out, and below them; also where the rows above have three cells or more, and no
     fewer come out. A name with a comma that is the only cell of its row stays what it is.
     """
+    first = list(itertools.islice(records, LINES_LOOKED_AT))
+    alone = [cells[0] for _, cells in first if is_first_cell_alone(cells)]
+    delimiter = find_delimiter("\n".join(alone))
     widest, is_below = 2, False
-    for number, record in records:
+    for number, record in itertools.chain(first, records):
         if is_first_cell_alone(record):
             inner = split_cell(record[0], delimiter)
             if len(inner) >= widest and (

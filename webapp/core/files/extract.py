@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from webapp.core.files.columns import MEMBER, Places, name_of
 from webapp.core.files.csv_writer import EXAMPLES
@@ -43,34 +43,28 @@ def extract_people(
             "This file holds only the example rows of the template.",
             "Put your users in their place and upload again.",
         )
-    facts = list(table.sheet.facts)
 
-    def add(code: str, n: int, **params: Any) -> None:
-        if n:
-            facts.append({"code": code, "n": n, **params})
-
-    def add_columns(
-        code: str,
-        places: Sequence[int],
-    ) -> None:
+    def name_columns(code: str, places: Sequence[int]) -> CodedText:
         names = [name_of(table.header, place) for place in places]
-        add(code, len(names), columns=names)
+        return {"code": code, "n": len(names), "columns": names}
 
-    if table.header_row == 0:
-        facts.append({"code": "no_header"})
-    elif table.header_row != 1:
-        facts.append({"code": "header_row", "row": table.header_row})
-    add("trimmed", table.sheet.trimmed)
+    facts = list(table.sheet.facts)
+    if table.header_row != 1:
+        code = "header_row" if table.header_row else "no_header"
+        facts.append({"code": code, "row": table.header_row})
+    end = places.end(table.header)
+    overflowed = sum(any(line.cells[end:]) for line in lines) if end else 0
     groups = places.of(Field.GROUPS)
-    if len(groups) > 1:
-        add_columns("joined", groups)
-    add_columns("ticks", places.of(MEMBER))
-    add_columns("ignored", find_ignored(table, places))
-    if end := places.end(table.header):
-        add("overflowed", sum(any(line.cells[end:]) for line in lines))
-    add("prefilled", len(prefilled), rows=sorted(prefilled))
-    add("blank", table.blank)
-    add("examples", len(lines) - len(people))
+    counts: list[CodedText] = [
+        {"code": "trimmed", "n": table.sheet.trimmed},
+        name_columns("joined", groups if len(groups) > 1 else []),
+        name_columns("ticks", places.of(MEMBER)),
+        name_columns("ignored", find_ignored(table, places)),
+        {"code": "overflowed", "n": overflowed},
+        {"code": "prefilled", "n": len(prefilled), "rows": sorted(prefilled)},
+        {"code": "examples", "n": len(lines) - len(people)},
+    ]
+    facts += [fact for fact in counts if fact["n"]]
     return people, facts
 
 

@@ -7,7 +7,6 @@ in brackets: "E-Mail-Adresse", "e_mail adresse" and "Email Address [Required]" a
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -44,15 +43,6 @@ def letters(place: int) -> str:
 
 REQUIRED = (Field.EMAIL, Field.ROLE)
 DELIMITERS = (",", ";", "\t", "|")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A name that was recognised. It is `certain` unless it counts only where no plainer name is there:
-    a directory's export has "Mail" beside "User principal name", and then the former is meant."""
-
-    field: Field
-    certain: bool
 
 
 def plain_letters(name: str) -> str:
@@ -122,12 +112,14 @@ _FALLBACK = {
     Field.ROLE: "usertype accounttype access level profile funktion profil fonction funcion perfil funcao",
     Field.GROUPS: "memberof mitgliedvon devicepool devicepools",
 }
-_KNOWN = {
-    plain_letters(key): Known(field, certain)
-    for certain, names in ((False, _FALLBACK), (True, _CERTAIN))
-    for field, keys in names.items()
-    for key in keys.split()
-}
+
+
+def _by_name(names: dict[Field, str]) -> dict[str, Field]:
+    return {plain_letters(name): field for field in names for name in names[field].split()}
+
+
+_LESS_PLAIN = _by_name(_FALLBACK)
+_KNOWN = _LESS_PLAIN | _by_name(_CERTAIN)
 
 _BRACKETED = re.compile(r"[\[(][^\[\]()]*[\])]")
 _REMARKS = ("required", "optional", "mandatory")
@@ -140,20 +132,28 @@ _FURTHER = re.compile(
 """What a name has more where several columns hold groups: "Group 2", "Additional groups"."""
 
 
-def recognise(name: str) -> Known | None:
+def recognise(name: str) -> Field | None:
     """Which field a column of this name holds, or None for a name that is not known."""
     key = _key(name)
-    known = _KNOWN.get(key)
-    if known is None and key:
-        further = _KNOWN.get(_FURTHER.sub("", key))
-        known = further if further and further.field is Field.GROUPS else None
-    return known
+    if field := _KNOWN.get(key):
+        return field
+    further = _KNOWN.get(_FURTHER.sub("", key))
+    return further if further is Field.GROUPS else None
+
+
+def is_fallback(name: str) -> bool:
+    """Whether a known name counts only where no plainer one is there.
+
+    A directory's export has "Mail" beside "User principal name", and then the former is meant.
+    """
+    return _key(name) in _LESS_PLAIN
 
 
 def _key(name: str) -> str:
     if len(name) > _LONGEST_NAME:  # nobody's column name, and it would cost time
         return ""
-    name = _BRACKETED.sub(" ", name)
+    # "Groups;;": a comma file that a German Excel showed in one column was filled in there
+    name = _BRACKETED.sub(" ", name).rstrip(",;\t|")
     # "Mail;Adresse" was read with the wrong separator
     if any(delimiter in name for delimiter in DELIMITERS):
         return ""

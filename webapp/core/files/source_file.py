@@ -13,7 +13,6 @@ from webapp.core.files import (
     workbook,
 )
 from webapp.core.files.address_lists import people_in
-from webapp.core.files.csv_reader import Record
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.table import Sheet, find_known_header, make_sheet
 from webapp.core.text.phrases import CodedText
@@ -73,11 +72,8 @@ def _read_text(
         return make_sheet(enumerate(lines, start=1), facts, is_pasted=is_pasted)
     if is_pasted and "\t" in text.lstrip("\r\n").partition("\n")[0]:
         delimiter = "\t"
-    names = delimiter
-    if not delimiter:
-        delimiter, names = csv_reader.find_delimiters(text)
-    read = csv_reader.read_records(text, delimiter)
-    records = csv_reader.unwrap_rows(read, names)
+    delimiter = delimiter or csv_reader.find_delimiter(text)
+    records = csv_reader.unwrap_rows(csv_reader.read_records(text, delimiter))
     facts = [{"code": "separated", "separation": delimiter}, origin]
     if is_pasted:
         facts.reverse()
@@ -95,17 +91,8 @@ def _open_workbook(data: bytes) -> list[Sheet]:
         facts.append({"code": "workbook", "format": found["program"], "sheets": [name]})
         if others:
             facts.append({"code": "sheets_unread", "n": len(others), "sheets": others})
-        records = _split_lines(sheet.pop("records"))
+        records = csv_reader.unwrap_rows(iter(sheet.pop("records")))
         sheets.append(make_sheet(records, facts, **sheet))
     if not sheets:
         raise errors.empty()
     return sheets
-
-
-def _split_lines(records: list[Record]) -> list[Record]:
-    """The rows, split where a sheet has whole lines of CSV in its first column."""
-    first_cells = []
-    for _, cells in records[: csv_reader.LINES_LOOKED_AT]:
-        first_cells.append(cells[0])
-    _, delimiter = csv_reader.find_delimiters("\n".join(first_cells))
-    return list(csv_reader.unwrap_rows(records, delimiter))

@@ -73,10 +73,7 @@ class Sheet:
         below = [line for line in self.lines if line.number > start]
         if not below:
             raise errors.empty()
-        widths = [len(line.cells) for line in (header or below[0], *below)]
-        width = max(widths)
-        if len(below) > MOST_LINES or sum(widths) > MOST_CELLS or width > MOST_COLUMNS:
-            raise _too_large()
+        width = max(len(line.cells) for line in (header or below[0], *below))
         names = [f"Column {letters(place)}" for place in range(width)]
         if header:
             names = list(header.cells)
@@ -84,13 +81,9 @@ class Sheet:
         for number, cells in below:
             missing = len(names) - len(cells)
             lines.append(Line(number, cells + ("",) * missing))
-        last = recognise(names[-1])
-        if last is None or last.field is not Field.GROUPS:
+        if recognise(names[-1]) is not Field.GROUPS:
             names += [""] * (width - len(names))
-        first = start or below[0].number - 1
-        last_line = below[-1].number
-        blank = last_line - first - len(below)
-        return Table(tuple(names), lines, self, start, blank)
+        return Table(tuple(names), lines, self, start)
 
     def _find_header(self) -> Line | None:
         """The line with the column names; None where the first line is a person already, or nothing pasted is known as a name."""
@@ -114,21 +107,19 @@ class Table:
 
     `header` are the column names, cleaned; "" for a column without a name. It is as long as the longest line, unless its last
     column holds groups: there, what a row has more are groups. `lines` has at least one line. `header_row` is the number of the
-    row with the names; 0 where there is none, and then the columns are called "Column A" and so on. `blank` counts the blank
-    rows between the others.
+    row with the names; 0 where there is none, and then the columns are called "Column A" and so on.
     """
 
     header: tuple[str, ...]
     lines: list[Line]
     sheet: Sheet = field(repr=False)
     header_row: int
-    blank: int
 
 
 def make_sheet(records: Iterable[Record], facts: Sequence[CodedText], **about: Any) -> Sheet:
     """The lines of these records. about: further fields of `Sheet`. Raises UnreadableFileError.
 
-    Far above the limits it stops at once: 10 MB can hold five million lines, which take a gigabyte.
+    Above the limits it stops at once: 10 MB can hold five million lines, which take a gigabyte.
     """
     lines: list[Line] = []
     filled = trimmed = 0
@@ -141,16 +132,12 @@ def make_sheet(records: Iterable[Record], facts: Sequence[CodedText], **about: A
             trimmed += changed
             filled += len(cells)
             lines.append(Line(number, tuple(cells)))
-            if len(lines) > 2 * MOST_LINES or filled > 2 * MOST_CELLS:
-                raise _too_large()
+            if len(lines) > MOST_LINES or filled > MOST_CELLS or len(cells) > MOST_COLUMNS:
+                raise UnreadableFileError(
+                    f"This file has more than {MOST_LINES:,} rows, {MOST_COLUMNS} columns or {MOST_CELLS:,} cells.",
+                    "Remove the columns that Muster does not need, or split it into smaller files, and upload again.",
+                )
     return Sheet(lines, facts, trimmed, **about)
-
-
-def _too_large() -> UnreadableFileError:
-    return UnreadableFileError(
-        f"This file has more than {MOST_LINES:,} rows, {MOST_COLUMNS} columns or {MOST_CELLS:,} cells.",
-        "Remove the columns that Muster does not need, or split it into smaller files, and upload again.",
-    )
 
 
 def _is_person(line: Line) -> bool:

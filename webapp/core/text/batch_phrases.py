@@ -30,7 +30,6 @@ _TITLES = {
 _READING = {
     "again": "{n} {n:row|rows} of {kind} {batch} that had changed since its review",
     "address_list": "a list of {n} {n:address|addresses}, each one person",
-    "blank": "{n} blank {n:row|rows} skipped",
     "chosen": "columns as you chose",
     "downloaded": "downloaded from Muster before",
     "encoding": "{encoding}",
