@@ -84,16 +84,6 @@ def test_columns_by_keyboard_alone_and_remembered(owner):
     expect(page.get_by_role("heading", level=1)).to_have_text("Match your columns")
 
 
-def test_the_missing_column_by_one_click(owner):
-    upload(owner, hr("Leute"))
-    page = owner.page
-    owner.axe("columns, one click away")
-    page.get_by_role("button", name="Use Amt as Role").click()
-    expect(page.get_by_label("Use column Amt as")).to_have_value("role")
-    expect(page.get_by_label("Use column Amt as")).to_be_focused()
-    expect(page.get_by_text("Ready.")).to_be_visible()
-
-
 def test_one_field_for_two_columns_asks_which_counts(owner):
     upload(owner, hr("Mitarbeiter"))
     page = owner.page

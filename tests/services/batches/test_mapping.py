@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import strategies as st
 from webapp.core.errors import RuleViolationError
@@ -11,7 +13,6 @@ from webapp.core.files.table import Line
 from webapp.db import db
 from webapp.models import BatchFile, Row
 from webapp.services.batches import bulk_edit, corrections, mapping, upload
-from webapp.services.batches.mapping import Choice
 from webapp.services.directory import aliases
 
 from tests.factories import make_group, make_persona
@@ -54,7 +55,8 @@ def test_a_file_that_is_called_like_a_pasted_table_is_a_file(by):
 
 def test_a_batchs_file_is_read_again_as_it_was_chosen(by):
     batch = upload.stage(b"Kennung,Amt\nana@x.org,Analyst\n", "staff.csv", by)
-    mapping.choose(batch.id, Choice(None, 1, {0: Field.EMAIL, 1: Field.ROLE}), by)
+    chosen = replace(upload.load_source(batch), header_row=1, columns=Places({0: Field.EMAIL, 1: Field.ROLE}))
+    mapping.choose(batch.id, chosen, by)
     source = upload.load_source(batch)
     assert (source.header_row, source.columns) == (1, Places({0: Field.EMAIL, 1: Field.ROLE}))
     assert [person.role for person in upload.read(source).people] == ["Analyst"]

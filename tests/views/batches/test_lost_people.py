@@ -180,8 +180,7 @@ class TestSeveralColumnsOfGroups:
     def test_are_joined(self, admin, header):
         batch = stage(admin, f"{header}\nana@x.org,Analyst,Library,Café,\nben@x.org,Remote,,,Lab iPads\n")
         assert batch.state is BatchState.REVIEWING
-        wanted = ["Library, Café", "Lab iPads"] if "Member" not in header else ["Library, Café", ""]
-        assert [row.groups for row in rows_of(batch)] == wanted
+        assert [row.groups for row in rows_of(batch)] == ["Library, Café", "Lab iPads"]
         assert "joined as groups" in read_as(admin, batch)
 
     def test_also_as_chosen_and_as_remembered(self, admin):

@@ -13,8 +13,6 @@ LOOKED_AT = 100
 """Lines that are looked at for what their columns hold."""
 LIKELY = 0.5
 """The share of a column's cells that must look like a field for the column to be taken for it."""
-A_LITTLE = 0.001
-"""What words that are repeated add to this for roles, which may have names of their own; and what is enough to be offered."""
 
 
 def find_named_like_groups(
@@ -56,30 +54,16 @@ def guess_columns(
             continue
         free = set(named.get(field, range(len(table.header)))) - uses.keys()
         least = 0 if field in named else LIKELY
-        best = find_likeliest(field, free, table, registry, least)
-        if best is not None:
+        shares = {}
+        for place in sorted(free):
+            cells = [line.cell(place) for line in table.lines[:LOOKED_AT]]
+            filled = list(filter(None, cells))
+            alike = sum(_looks_like(cell, field, registry) for cell in filled)
+            shares[place] = alike / max(len(filled), 1)
+        best = max(shares, key=shares.__getitem__, default=None)
+        if best is not None and shares[best] >= least:
             uses[best] = field
     return uses, certain
-
-
-def find_likeliest(
-    field: Field,
-    places: Collection[int],
-    table: Table,
-    registry: Registry,
-    least: float,
-) -> int | None:
-    """Of these columns the one whose cells look most like a field; None if less than this share of them does."""
-    shares = {}
-    for place in sorted(places):
-        cells = [line.cell(place) for line in table.lines[:LOOKED_AT]]
-        filled = list(filter(None, cells))
-        alike = [cell for cell in filled if _looks_like(cell, field, registry)]
-        shares[place] = len(alike) / max(len(filled), 1)
-        if field is Field.ROLE and len(set(filled)) < len(filled):
-            shares[place] += A_LITTLE
-    best = max(shares, key=shares.__getitem__, default=None)
-    return None if best is None or shares[best] < least else best
 
 
 def _looks_like(

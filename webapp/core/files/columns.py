@@ -40,11 +40,6 @@ class Places:
         is_last = beyond > max(self.uses) and not any(header[beyond:])
         return beyond if is_last else None
 
-    def fits(self, header: Sequence[str]) -> bool:
-        """Whether a header has all these columns; those of groups may be left out."""
-        needed = [place for place, use in self.uses.items() if use != Field.GROUPS]
-        return max(needed) < len(header)
-
     def as_dict(self) -> dict[str, str]:
         """As it is kept: {"0": "email", "2": "groups"}."""
         return {str(place): use for place, use in self.uses.items()}

@@ -2,17 +2,17 @@
 
 
 class UnreadableFileError(Exception):
-    """A file that Muster cannot take: `title` says what is wrong, `advice` what to do, in whole sentences."""
+    """A file that Muster cannot take: `title` says what is wrong, `advice` what to do, in whole sentences.
 
-    parts = 0
-    """Into how many uploads a file that is too long can be split."""
-    lost = 0
-    """How many edits would be lost with it."""
+    parts: into how many uploads a file that is too long can be split. lost: how many edits would be lost with it.
+    """
 
-    def __init__(self, title: str, advice: str) -> None:
+    def __init__(self, title: str, advice: str, parts: int = 0, lost: int = 0) -> None:
         super().__init__(title, advice)
         self.title = title
         self.advice = advice
+        self.parts = parts
+        self.lost = lost
 
     def __str__(self) -> str:
         return f"{self.title} {self.advice}"

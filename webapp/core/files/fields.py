@@ -152,8 +152,7 @@ def is_fallback(name: str) -> bool:
 def _key(name: str) -> str:
     if len(name) > _LONGEST_NAME:  # nobody's column name, and it would cost time
         return ""
-    # "Groups;;": a comma file that a German Excel showed in one column was filled in there
-    name = _BRACKETED.sub(" ", name).rstrip(",;\t|")
+    name = _BRACKETED.sub(" ", name)
     # "Mail;Adresse" was read with the wrong separator
     if any(delimiter in name for delimiter in DELIMITERS):
         return ""

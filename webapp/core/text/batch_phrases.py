@@ -46,7 +46,6 @@ _READING = {
     "sheets_unread": "{n:sheet|sheets} {sheets} not read",
     "ticks": "{n:column|columns} {columns} read as ticks for groups",
     "trimmed": "{n} {n:cell|cells} trimmed",
-    "word": "“{word}” read as {meaning} in {n} {n:row|rows}",
     "workbook": "{format} workbook, sheet {sheets}",
 }
 

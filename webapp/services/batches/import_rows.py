@@ -31,55 +31,21 @@ from webapp.services.batches import planner, replan
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
-MOST_PARTS = 100
-"""Most uploads that one file is split into."""
 PIECE = 1000
 """Rows that are inserted at once: it bounds the memory that a long file takes."""
 
 
-class TooManyRowsError(UnreadableFileError):
-    """More users than one upload may have. parts: into how many uploads it can be split, 0 where that is too many."""
-
-    def __init__(
-        self,
-        users: int,
-        limit: int,
-    ) -> None:
-        parts = -(-users // limit)
-        self.parts = parts if parts <= MOST_PARTS else 0
-        advice = "Nothing was sent."
-        if not self.parts:
-            advice += f" It would make {parts:,} uploads. Split the file, or have the limit raised (MUSTER_MAX_ROWS)."
-        super().__init__(
-            f"This file has {plural(users, 'user')}. The limit is {limit:,} per file.", advice
-        )
-
-
-class EditsLostError(UnreadableFileError):
-    """Replacing the file loses edits: so many of so many."""
-
-    def __init__(
-        self,
-        lost: int,
-        edits: int,
-    ) -> None:
-        self.lost = lost
-        super().__init__(
-            f"Replacing the file loses {lost:,} of your {plural(edits, 'edit')}.",
-            "The rows are not in the new file. Nothing was changed yet.",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: None to go by the names;
-    without the role, where a person said one for all rows."""
+    """A file and what a person said of it. header_row: None to have it found, 0 for none. columns: None to go by the names.
+    role: the one of all rows, where no column holds it."""
 
     data: bytes
     name: str
     sheet: str | None = None
     header_row: int | None = None
     columns: Places | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +82,16 @@ def plan_rows(
 ) -> list[list[Values]]:
     """Plan a file's rows with the options of this batch, as if `by` confirmed it: each part of a long file by itself.
 
-    Slow: call it before `begin_write()`. Raises TooManyRowsError; if `split`, only for more than MOST_PARTS.
+    Slow: call it before `begin_write()`. Raises UnreadableFileError where there are too many, unless `split`.
     """
     people = reading.people
     limit = in_force.settings().max_rows
-    if len(people) > limit:
-        refusal = TooManyRowsError(len(people), limit)
-        if not (split and refusal.parts):
-            raise refusal
+    if len(people) > limit and not split:
+        raise UnreadableFileError(
+            f"This file has {plural(len(people), 'user')}. The limit is {limit:,} per file.",
+            "Nothing was sent.",
+            parts=-(-len(people) // limit),
+        )
     policy = planner.make_policy(batch, by, lookup.registry(batch.uploaded_by or by))
     lines = dict(reading.table.lines)
     parts = []
@@ -216,7 +184,8 @@ def replace_rows(
 ) -> int:
     """Replace the rows by those of another file. -> how many edits were lost. Does not commit.
 
-    An edited row stays, with its id and its undo, where the new file has the same row. Raises EditsLostError unless `lose`.
+    An edited row stays, with its id and its undo, where the new file has the same row. Raises UnreadableFileError where edits
+    would be lost, unless `lose`.
     """
     edited = find_edited_rows(batch)
     staying = _find_same_rows(edited, people)
@@ -224,7 +193,11 @@ def replace_rows(
     lost = count_edits([row for row in edited if row not in kept])
     if lost and not lose:
         db.session.rollback()
-        raise EditsLostError(lost, count_edits(edited))
+        raise UnreadableFileError(
+            f"Replacing the file loses {lost:,} of your {plural(count_edits(edited), 'edit')}.",
+            "The rows are not in the new file. Nothing was changed yet.",
+            lost=lost,
+        )
     # by way of lines below zero, since a line is unique
     for line, row in staying.items():
         row.line = -line

@@ -9,21 +9,8 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import delete, or_
 
 from webapp.core.errors import ConflictError
-from webapp.core.files.column_guesses import (
-    A_LITTLE,
-    LOOKED_AT,
-    find_likeliest,
-    find_named_like_groups,
-    guess_columns,
-)
-from webapp.core.files.columns import (
-    MEMBER,
-    Places,
-    Uses,
-    is_secret,
-    name_of,
-    names_of,
-)
+from webapp.core.files.column_guesses import LOOKED_AT, find_named_like_groups, guess_columns
+from webapp.core.files.columns import MEMBER, Places, is_secret, name_of, names_of
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells, find_prefilled, read_people
 from webapp.core.files.fields import REQUIRED, Field
@@ -41,6 +28,7 @@ from webapp.models import (
 )
 from webapp.services.audit import events
 from webapp.services.batches import bulk_edit, import_rows, review, upload
+from webapp.services.batches.import_rows import Source
 from webapp.services.directory import aliases, lookup
 
 PREVIEWED = 3
@@ -49,22 +37,11 @@ HIDDEN = "••••••"
 """In place of what stands in a column of passwords."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a person says of a file. columns: None: not asked yet. role: the one of all rows, where no column holds it."""
-
-    sheet: str | None = None
-    header_row: int | None = None
-    columns: Uses | None = None
-    role: str = ""
-
-
 @dataclass(slots=True)
 class Column:
     """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice.
 
-    is_like_group: it is named like one, so that its ticks may say who is in it. wanted: the required field that no column holds
-    yet, and that this one would be for.
+    is_like_group: it is named like one, so that its ticks may say who is in it.
     """
 
     place: int
@@ -73,7 +50,6 @@ class Column:
     use: str | None
     state: str
     is_like_group: bool
-    wanted: Field | None = None
 
 
 @dataclass(slots=True)
@@ -81,7 +57,7 @@ class MappingPage:
     """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns.
 
     doubled: fields that two columns are used for. to_choose: required ones that no column is used for, nor a role said for all
-    rows; unplaced: of these, what no column looks like.
+    rows.
     """
 
     header_row: int
@@ -92,7 +68,6 @@ class MappingPage:
     rows: int = 0
     preview: Sequence[Cells] = ()
     to_choose: list[Field] = field(default_factory=list)
-    unplaced: list[Field] = field(default_factory=list)
     role: str = ""
     doubled: Sequence[Field] = ()
     refusal: UnreadableFileError | None = None
@@ -103,43 +78,35 @@ class MappingPage:
 
 
 def show_mapping(
-    batch: Batch,
-    choice: Choice,
+    source: Source,
 ) -> MappingPage:
-    """What the mapping page shows for a choice that need not be a good one. Raises ConflictError: the file is not kept."""
-    source = upload.load_source(batch)
-    if choice.sheet is None and choice.header_row is None:
-        choice = replace(choice, sheet=source.sheet, header_row=source.header_row)
-    page = MappingPage(choice.header_row or 0)
+    """What the mapping page shows of a file as it would be read; how need not make sense."""
+    page = MappingPage(source.header_row or 0)
     try:
         page.sheets = upload.open_source(source)
-        sheet = choose_sheet(page.sheets, choice.sheet)
+        sheet = choose_sheet(page.sheets, source.sheet)
         page.sheet = sheet.name
         page.head = _mask(sheet.head)
-        table = sheet.table(choice.header_row)
+        table = sheet.table(source.header_row)
     except UnreadableFileError as refusal:
         page.refusal = refusal
         return page
-    uses = choice.columns
-    is_as_read = (choice.sheet, choice.header_row) == (source.sheet, source.header_row)
-    if uses is None and is_as_read and batch.columns:
-        uses = Places.from_dict(batch.columns).uses
-    _show_columns(page, table, uses, choice.role)
+    _show_columns(page, table, source)
     return page
 
 
 def _show_columns(
     page: MappingPage,
     table: Table,
-    chosen: Uses | None,
-    role: str,
+    source: Source,
 ) -> None:
-    """Add what the columns hold, and what is missing. chosen: None to show what they seem to hold."""
+    """Add what the columns hold, or seem to hold where nobody said, and what is missing."""
     header = Line(table.header_row, table.header)
     shown = replace(table, lines=_mask([header, *table.lines[:LOOKED_AT]])[1:])
     registry = lookup.registry()
     guessed, certain = guess_columns(shown, registry)
-    uses = guessed if chosen is None else chosen
+    places = source.columns or Places(guessed)
+    uses = places.uses
     like_groups = find_named_like_groups(shown, registry)
     columns = []
     for place in range(len(table.header)):
@@ -156,21 +123,9 @@ def _show_columns(
     counts = Counter(uses.values())
     page.doubled = [each for each in REQUIRED if counts[each] > 1]
     page.to_choose = [each for each in REQUIRED if not counts[each]]
-    if role and Field.ROLE in page.to_choose:
-        page.role = role
+    if source.role and Field.ROLE in page.to_choose:
+        page.role = source.role
         page.to_choose.remove(Field.ROLE)
-    free = {
-        column.place: column
-        for column in columns
-        if not column.use and HIDDEN not in column.samples
-    }
-    for wanted in page.to_choose:
-        best = find_likeliest(wanted, free, shown, registry, A_LITTLE)
-        if best is None:
-            page.unplaced.append(wanted)
-        else:
-            free.pop(best).wanted = wanted
-    places = Places(uses)
     page.header_row = table.header_row
     page.rows = len(table.lines) - len(find_prefilled(table, places))
     page.preview = list(read_people(shown, shown.lines[:PREVIEWED], places))
@@ -192,7 +147,7 @@ def _mask(lines: Sequence[Line]) -> list[Line]:
 
 def choose(
     batch_id: int,
-    choice: Choice,
+    source: Source,
     by: User,
     *,
     remember: bool = False,
@@ -204,11 +159,11 @@ def choose(
     remember: from now on for every file with this header; else what was remembered for it is forgotten.
     version: the batch's version that the page showed; edits made since are not thrown away unseen.
     A role for all rows is written into them as a step of its own, which can be undone.
-    Raises UnreadableFileError, also where fields are missing, TooManyRowsError unless split, and ConflictError.
+    Raises UnreadableFileError, also where fields are missing, and ConflictError.
     """
     batch = review.get_batch(batch_id)
-    held = Places(choice.columns or {})
-    role = "" if held.of(Field.ROLE) else choice.role
+    held = source.columns or Places({})
+    role = "" if held.of(Field.ROLE) else source.role
     if len(held.of(Field.EMAIL)) != 1 or len(held.of(Field.ROLE)) != (not role):
         raise UnreadableFileError(
             "One column has to hold the email addresses, and one the roles.",
@@ -216,9 +171,6 @@ def choose(
         )
     if role:
         bulk_edit.official_name("role", role, by)
-    source = replace(
-        upload.load_source(batch), sheet=choice.sheet, header_row=choice.header_row, columns=held
-    )
     reading = upload.read(source)
     parts = import_rows.plan_rows(batch, reading, by, split=split)
     begin_write()

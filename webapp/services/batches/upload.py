@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,15 +17,12 @@ from webapp.core.errors import ConflictError
 from webapp.core.files.column_guesses import find_named_like_groups
 from webapp.core.files.columns import Places, match_columns
 from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.extract import Cells, extract_people
+from webapp.core.files.extract import extract_people
 from webapp.core.files.source_file import choose_sheet, open_file, open_pasted
 from webapp.core.files.table import Sheet, Table
-from webapp.core.plan.registry import fold
 from webapp.core.text.notices import find_notices
-from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchState, User
-from webapp.schemas.rows import split_groups
 from webapp.services.audit import events
 from webapp.services.batches import export, import_rows, review
 from webapp.services.batches.import_rows import Reading, Source, Values
@@ -35,8 +31,6 @@ from webapp.services.settings import in_force
 
 PASTED = "Pasted table"
 """The name of a batch whose rows were pasted."""
-NAMED_ALIASES = 10
-"""Remembered words that are named in the banner; the commonest first."""
 
 
 # Read
@@ -62,7 +56,6 @@ def read(
     if places is None:
         return Reading(source, table, version)
     people, facts = extract_people(table, places)
-    facts += _describe_aliases(people)
     if how:
         facts.append({"code": how})
     notices, hints = find_notices(table, places, people)
@@ -77,19 +70,13 @@ def _match(
     sheet = choose_sheet(sheets, source.sheet)
     table = sheet.table(source.header_row)
     if source.columns:
-        if not source.columns.fits(table.header):
-            raise UnreadableFileError(
-                "The columns that were chosen are not in this file.", "Choose other ones."
-            )
         return table, source.columns, "chosen"
     heads = {
         line.number: line.cells for line in sheet.head if source.header_row in (None, line.number)
     }
     if known := aliases.columns_of(heads):
         row, places = known
-        below = sheet.table(row)
-        if places.fits(below.header):
-            return below, places, "remembered"
+        return sheet.table(row), places, "remembered"
     if export.is_download(table.header):
         return table, match_columns(table.header[:3]), "downloaded"
     fitting = [each for each in sheets if any(match_columns(line.cells) for line in each.head)]
@@ -97,24 +84,6 @@ def _match(
     if is_open or find_named_like_groups(table, lookup.registry()):
         return table, None, ""
     return table, match_columns(table.header), ""
-
-
-def _describe_aliases(people: Sequence[Cells]) -> list[CodedText]:
-    """Which remembered words were understood, and as what."""
-    registry = lookup.registry()
-    if not (registry.role_aliases or registry.group_aliases):
-        return []
-    rows: Counter[tuple[str, str]] = Counter()
-    for person in people:
-        if fold(person.role) in registry.role_aliases:
-            rows[person.role, registry.role_name(person.role)] += 1
-        for word in split_groups(person.groups):
-            if fold(word) in registry.group_aliases:
-                rows[word, registry.group_name(word)] += 1
-    return [
-        {"code": "word", "word": word, "meaning": meaning, "n": n}
-        for (word, meaning), n in rows.most_common(NAMED_ALIASES)
-    ]
 
 
 # Stage
@@ -130,7 +99,7 @@ def stage(
     """Read an uploaded file into a batch: under review, or waiting for its columns to be matched. One commit.
 
     split: a file that is too long becomes several batches, in order; the first is returned.
-    Raises UnreadableFileError, with a title and what to do, where nothing can be staged; TooManyRowsError unless split.
+    Raises UnreadableFileError, with a title and what to do, where nothing can be staged, or the file is too long.
     """
     source = Source(data, _file_name(name))
     return _create_batch(read(source), by, split)
@@ -270,7 +239,7 @@ def replace(
 ) -> Batch:
     """Put another file in the place of a batch's; edits of rows that are read the same stay. One commit.
 
-    Raises UnreadableFileError, TooManyRowsError, and EditsLostError where edits would be lost and `lose` does not agree to that.
+    Raises UnreadableFileError, also where edits would be lost and `lose` does not agree to that.
     """
     batch = review.get_batch(batch_id)
     reading = _read_as_before(Source(data, _file_name(name)), batch)

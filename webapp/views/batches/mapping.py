@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.security.permissions import Permission
-from webapp.http.batches.mapping_page import choice_from, mapping_page
+from webapp.http.batches.mapping_page import choose_source, mapping_page
 from webapp.http.web import (
     current_user,
     get_number,
@@ -44,7 +44,7 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
         with turns.upload(current_user()):
             mapping.choose(
                 batch_id,
-                choice_from(form),
+                choose_source(review.get_batch(batch_id), form),
                 current_user(),
                 remember=remember,
                 split=split,
