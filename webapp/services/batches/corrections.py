@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
-from webapp.core.plan.planner import Plan
+from webapp.core.plan.planner import Issue, Plan
 from webapp.core.plan.registry import Registry, find_name_problem, fold
 from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
-from webapp.schemas.rows import FIELDS, RowSchema, split_groups
+from webapp.schemas.rows import RowSchema, split_groups
 from webapp.services.directory import lookup
 
 FIXES = 20
@@ -24,7 +24,7 @@ CHEAP = 500
 """Rows that need attention, or have a misspelt domain. With more, the answer to one edited cell leaves the corrections as
 they are: finding them reads all those rows, and an edit has to cost the same in a batch of any size."""
 LOOKED_AT = 1000
-"""Different words of one column that are looked at; the commonest first."""
+"""Different words that are looked at; the commonest first."""
 MOST_CREATED = 500
 """Groups that are created at once."""
 NO_GROUP = frozenset(
@@ -44,10 +44,11 @@ class WrongWord(NamedTuple):
     likely: what is suggested instead; of a group it is not known yet.
     """
 
+    field: str
     row_id: int
     line: int
     text: str
-    likely: str = ""
+    likely: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,91 +94,80 @@ def are_cheap(batch: Batch) -> bool:
 
 
 def find_corrections(batch: Batch) -> Corrections:
-    """What can be corrected in many rows at once. A batch without such problems costs no query, any other one a column."""
-    found: list[Correction] = []
-    for field in FIELDS:
-        kinds = [f"problem:{field}"]
-        if field == "email":
-            kinds.append("misspelt")
-        if any(batch.counts.get(kind) for kind in kinds):
-            found += _correct_column(batch, field)
+    """What can be corrected in many rows at once; two queries, which read the rows that have a problem."""
+    words_by_key: defaultdict[tuple[str, str], list[WrongWord]] = defaultdict(list)
+    for word in list_wrong_words(batch):
+        words_by_key[word.field, fold(word.text)].append(word)
+    commonest = sorted(words_by_key.values(), key=len, reverse=True)[:LOOKED_AT]
+    registry = lookup.registry(batch.uploaded_by)
+    schema = RowSchema(registry)
+    found = [_correct(words, schema) for words in commonest]
     found.sort(key=lambda each: (-each.count, each.field, fold(each.old)))
     fixes = [each for each in found if each.new and each.count > 1]
     words = [each for each in found if not each.new]
-    return Corrections(fixes[:FIXES], words, _missing_groups(batch, words))
+    return Corrections(fixes[:FIXES], words, _missing_groups(words, registry))
 
 
-def _missing_groups(batch: Batch, words: Sequence[Correction]) -> list[Correction]:
-    if not words:
-        return []
-    no_names = {*NO_GROUP, *lookup.registry(batch.uploaded_by).role_by_key}
-    names = [word for word in words if word.can_be_made and fold(word.old) not in no_names]
-    return sorted(names[:MOST_CREATED], key=lambda word: by_number(word.old))
+def _correct(words: Sequence[WrongWord], schema: RowSchema) -> Correction:
+    """The correction of a wrong word, in its commonest spelling."""
+    field, new = words[0].field, words[0].likely
+    spellings = Counter(word.text for word in words)
+    [(old, _)] = spellings.most_common(1)
+    if field == "groups":
+        _, issues = schema.cell(field, old)
+        new = issues[0].get("new", "") if issues else ""
+    lines = tuple(word.line for word in words)
+    return Correction(field, old, new, lines)
 
 
-def _correct_column(batch: Batch, field: str) -> list[Correction]:
-    """The commonest wrong words of a column, each in its commonest spelling."""
-    found: defaultdict[str, list[WrongWord]] = defaultdict(list)
-    for word in list_wrong_words(batch, field):
-        found[fold(word.text)].append(word)
-    commonest = sorted(found.values(), key=len, reverse=True)[:LOOKED_AT]
-    schema = RowSchema(lookup.registry(batch.uploaded_by))
-    corrections = []
-    for words in commonest:
-        spellings = Counter(word.text for word in words)
-        [(old, _)] = spellings.most_common(1)
-        new = words[0].likely
-        if field == "groups":
-            _, issues = schema.cell(field, old)
-            new = issues[0].get("new", "") if issues else ""
-        lines = tuple(word.line for word in words)
-        corrections.append(Correction(field, old, new, lines))
-    return corrections
+def _missing_groups(words: Sequence[Correction], registry: Registry) -> list[Correction]:
+    """The unknown words that probably are names of groups."""
+    no_names = {*NO_GROUP, *registry.role_by_key}
+    missing = [word for word in words if word.can_be_made and fold(word.old) not in no_names]
+    return sorted(missing[:MOST_CREATED], key=lambda word: by_number(word.old))
 
 
-def list_wrong_words(batch: Batch, field: str) -> list[WrongWord]:
-    """The wrong words of a column, in the order of rows. Only rows that have a problem there are read."""
+def list_wrong_words(batch: Batch) -> list[WrongWord]:
+    """The wrong words of all rows that have a problem, and the domains that are valid and probably misspelt."""
     registry = lookup.registry(batch.uploaded_by)
-    query = (
-        select(Row.id, Row.line, getattr(Row, field), Row.issues)
-        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-        .where(Row.plan == Plan.ATTENTION, getattr(Row, f"{field}_wrong"))
-        .order_by(Row.line)
-    )
-    words = [
-        WrongWord(row_id, line, text, likely)
-        for row_id, line, cell, issues in db.session.execute(query)
-        for text, likely in _words_in(field, cell, issues, registry)
-    ]
-    return words + _misspelt_domains(batch) if field == "email" else words
-
-
-def _misspelt_domains(batch: Batch) -> list[WrongWord]:
-    """The domains that are valid and probably misspelt. A query of its own: one with OR would read all rows."""
-    query = (
-        select(Row.id, Row.line, Row.email_key, Row.likely_domain)
-        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-        .where(Row.likely_domain.is_not(None))
-        .order_by(Row.line)
-    )
     words = []
-    for row_id, line, email_key, likely_domain in db.session.execute(query):
-        domain = str(email_key).rpartition("@")[2]
-        words.append(WrongWord(row_id, line, f"@{domain}", f"@{likely_domain}"))
+    for row in _read_rows(batch, Row.plan == Plan.ATTENTION):
+        for issue in row.issues:
+            for text, likely in _find_words(row, issue, registry).items():
+                words.append(WrongWord(issue["field"], row.id, row.line, text, likely))
+    # a query of its own: one with OR would read all rows
+    for row in _read_rows(batch, Row.likely_domain.is_not(None)):
+        domain = row.email_key.rpartition("@")[2]
+        word = WrongWord("email", row.id, row.line, f"@{domain}", f"@{row.likely_domain}")
+        words.append(word)
     return words
 
 
-def _words_in(
-    field: str, cell: str, issues: Sequence[Mapping[str, str]], registry: Registry
-) -> Iterator[tuple[str, str]]:
-    """The wrong words of a cell by its issues, each with what is suggested instead."""
-    for issue in issues:
-        new = issue.get("new", "")
-        if issue["code"] in ("role_unknown", "role_several") and field == "role":
-            yield " ".join(cell.split()), new
-        if issue["code"] == "groups_unknown" and field == "groups":
-            for name in split_groups(cell):
-                if fold(name) not in registry.group_by_key:
-                    yield name, ""
-        if issue["field"] == field == "email" and new.startswith("@") and "@" in cell:
-            yield "@" + cell.rpartition("@")[2].lower(), new
+def _read_rows(batch: Batch, which: ColumnElement[bool]) -> Iterable[Any]:
+    """The columns of these rows that tell what is wrong with them."""
+    query = select(
+        Row.id,
+        Row.line,
+        Row.email,
+        Row.role,
+        Row.groups,
+        Row.issues,
+        Row.email_key,
+        Row.likely_domain,
+    )
+    is_there = Row.batch_id == batch.id, Row.removed_at.is_(None)
+    return db.session.execute(query.where(*is_there, which).order_by(Row.line))
+
+
+def _find_words(row: Any, issue: Issue, registry: Registry) -> dict[str, str]:
+    """The wrong words that an issue is about, each with what is suggested instead."""
+    new = issue.get("new", "")
+    if issue["code"] in ("role_unknown", "role_several"):
+        return {" ".join(row.role.split()): new}
+    if issue["code"] == "groups_unknown":
+        names = split_groups(row.groups)
+        return {name: "" for name in names if fold(name) not in registry.group_by_key}
+    if new.startswith("@") and "@" in row.email:
+        domain = row.email.rpartition("@")[2]
+        return {f"@{domain.lower()}": new}
+    return {}
