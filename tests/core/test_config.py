@@ -33,14 +33,14 @@ def test_nothing_set_is_enough(read, tmp_path: Path) -> None:
         10,
         7,
     )
-    assert (settings.workers, settings.trusted_proxies, settings.retention_days, settings.audit_days) == (2, 0, None, 730)
+    assert (settings.workers, settings.trusted_proxies, settings.retention_days, settings.audit_days) == (2, 0, 0, 730)
     assert (settings.session_idle, settings.session_max) == (timedelta(hours=8), timedelta(days=7))
     assert (settings.prefix, settings.https) == ("", False)
     assert settings.given == {"DATA_DIR"}
 
 
 def test_0_days_keep_everything(read) -> None:
-    assert (read(AUDIT_DAYS="0").audit_days, read(AUDIT_DAYS="30").audit_days) == (None, 30)
+    assert (read(AUDIT_DAYS="0").audit_days, read(AUDIT_DAYS="30").audit_days) == (0, 30)
 
 
 def test_blank_is_not_set(read) -> None:

@@ -15,14 +15,7 @@ PREFIX = "MUSTER_"
 
 
 class ConfigError(Exception):
-    """A setting that stops the start; str() is the one line to show to the person who started it.
-
-    sentence: what to say under its field on a page.
-    """
-
-    def __init__(self, line: str, sentence: str = "") -> None:
-        super().__init__(line)
-        self.sentence = sentence
+    """A setting that stops the start; str() is the one line to show to the person who started it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +45,7 @@ class Field:
             if self.is_secret:
                 value = "has a value that"
             raise ConfigError(
-                f"{PREFIX}{name} {value} cannot be used. Expected: {self.expected}.",
-                f"Type {self.expected}.",
+                f"{PREFIX}{name} {value} cannot be used. Expected: {self.expected}."
             ) from None
 
 
@@ -82,14 +74,10 @@ def number(lowest: int, highest: int, default: int, **options: Any) -> Any:
 
 
 def days(fewest: int, most: int, default: int = 0) -> Any:
-    """A number of days that can be set on a page; 0 becomes None (no limit, or never)."""
+    """A number of days that can be set on a page; 0: no limit, or never."""
     read = whole_number(fewest, most)
-
-    def parse(text: str) -> int | None:
-        return None if text == "0" else read(text)
-
     return setting(
-        parse,
+        lambda text: 0 if text == "0" else read(text),
         f"0, or a whole number from {fewest or 1} to {most}",
         str(default),
         is_on_page=True,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 NAME = "NAME"
 """The organisation's name: kept by itself, and never set by the environment."""
@@ -19,7 +18,7 @@ class Asked:
     hint: str = ""
     kind: str = "text"
     unit: str = ""
-    choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    choices: Mapping[str, str] | None = None
     """Value -> what it is called."""
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 from webapp.core.text.formatting import LONGEST_MESSAGE, as_typed
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
-_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
-_PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[\w~-][\w.~-]*)*/*", re.ASCII | re.IGNORECASE)
+_ADDRESS = re.compile(r"[!-~]+@[^\s@<>,;]+")
+_PUBLIC_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w~-][\w.~-]*)*/*", re.ASCII | re.IGNORECASE)
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 """Seconds, the longest first."""
 
@@ -56,22 +56,10 @@ def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
-def host(value: str) -> str:
-    """An IP address or a host name."""
-    value = value.removeprefix("[").removesuffix("]")
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        _refuse_unless(_HOST_NAME.fullmatch(value))
-        return value
-
-
 def public_url(value: str) -> str:
     """The portal's own address; -> without a slash at its end."""
-    url = urlsplit(value)
     _refuse_unless(_PUBLIC_URL.fullmatch(value))
-    _refuse_unless(url.port != 0)
-    host(url.hostname or "")
+    url = urlsplit(value)
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
 
@@ -103,18 +91,11 @@ def redis_url(value: str) -> str:
 
 
 def sender(value: str) -> str:
-    """An e-mail address, perhaps with a name."""
-    address = parseaddr(value)[1]
+    """An e-mail address that every mail server accepts, perhaps with a name."""
     _refuse_unless(value.isprintable())
+    address = parseaddr(value)[1]
     _refuse_unless(_ADDRESS.fullmatch(address))
     _refuse_unless("=?" not in address)
-    return value
-
-
-def reply_address(value: str) -> str:
-    """An e-mail address that every mail server accepts, perhaps with a name."""
-    local_part = parseaddr(sender(value))[1].rpartition("@")[0]
-    _refuse_unless(local_part.isascii())
     return value
 
 

@@ -19,8 +19,6 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.engine import URL
-
 from webapp.core.plan.planner import Mode
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.run import data_folder
@@ -52,7 +50,7 @@ class Settings:
 
     data_dir: Path = setting()  # absolute; exists, mode 0700 when we made it
     host: str = setting(
-        parsers.host, "an IP address or a host name, such as 127.0.0.1", "127.0.0.1"
+        parsers.pattern(r"[\w.:-]+"), "an IP address or a host name, such as 127.0.0.1", "127.0.0.1"
     )
     port: int = number(1, 65535, 8000)
     # SQLite in data_dir unless given
@@ -76,7 +74,7 @@ class Settings:
     )
     # Where replies go; "" = the sender
     mail_reply_to: str = setting(
-        parsers.reply_address,
+        parsers.sender,
         "an address, such as IT help <help@example.org>, in plain letters before the @",
         is_on_page=True,
     )
@@ -95,7 +93,7 @@ class Settings:
     max_rows: int = number(1, 50_000, 100, is_on_page=True)  # rows a file
     max_upload_mb: int = number(1, 1000, 10)
     invite_days: int = number(1, 365, 7, is_on_page=True)
-    reminder_days: int | None = days(0, 364)  # before an invitation expires; None = never
+    reminder_days: int = days(0, 364)  # before an invitation expires; 0 = never
     # Lower-case, ASCII form; empty = any domain
     allowed_domains: tuple[str, ...] = setting(
         parsers.domain,
@@ -114,10 +112,10 @@ class Settings:
     session_max: timedelta = setting(*_DURATION, "7d", is_on_page=True)
     # who must have two-step sign-in
     require_totp: str = choice("off", "off", "managers", "everyone", is_on_page=True)
-    # of rows, files and messages; None = everything is kept
-    retention_days: int | None = days(0, 36_500)
-    # of the audit log; None = everything is kept
-    audit_days: int | None = days(30, 36_500, 730)
+    # of rows, files and messages; 0 = everything is kept
+    retention_days: int = days(0, 36_500)
+    # of the audit log; 0 = everything is kept
+    audit_days: int = days(30, 36_500, 730)
     # What a new upload does with groups, until someone chooses
     upload_mode: Mode = choice("replace", Mode.REPLACE, Mode.ADD, Mode.REMOVE, is_on_page=True)
     # Of invitations; "" = "Maren Okafor invited you to Northfield Academy"
@@ -161,10 +159,8 @@ class Settings:
         data_dir = Path(os.path.abspath(Path(values["data_dir"] or "data").expanduser()))
         values["data_dir"] = data_dir
         values["public_url"] = values["public_url"] or _loopback_url(values["host"], values["port"])
-        values["mail_from"] = (
-            values["mail_from"] or f"Muster <muster@{_mail_domain(values['public_url'])}>"
-        )
-        values["database_url"] = values["database_url"] or _sqlite_url(data_dir)
+        values["mail_from"] = values["mail_from"] or _default_sender(values["public_url"])
+        values["database_url"] = values["database_url"] or f"sqlite:///{data_dir}/muster.db"
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
         given = frozenset(name for name, text in texts.items() if text.strip())
         settings = cls(**values, given=given)
@@ -183,18 +179,18 @@ class Settings:
             if name in ON_PAGES and name not in self.given and text:
                 try:
                     values[name.lower()] = FIELDS[name].read(name, text)
-                except ConfigError as error:
-                    problems[name] = error.sentence
+                except ConfigError:
+                    problems[name] = f"Type {FIELDS[name].expected}."
         return replace(self, **values), problems
 
     def text(self, name: str) -> str:
-        """The text of a page setting for its input field; "0" stands for None."""
+        """The text of a page setting for its input field."""
         value = getattr(self, name.lower())
         if isinstance(value, timedelta):
             return parsers.format_duration(value)
         if isinstance(value, tuple):
             return ", ".join(value)
-        return "0" if value is None else str(getattr(value, "key", value))
+        return str(value)
 
     @property
     def prefix(self) -> str:
@@ -249,10 +245,6 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
             )
 
 
-def _sqlite_url(data_dir: Path) -> str:
-    return URL.create("sqlite", database=str(data_dir / "muster.db")).render_as_string()
-
-
 def _loopback_url(host: str, port: int) -> str:
     if not parsers.is_loopback(host):
         raise ConfigError(
@@ -262,7 +254,9 @@ def _loopback_url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}{'' if port == 80 else f':{port}'}"
 
 
-def _mail_domain(public_url: str) -> str:
-    """The host of the portal's own address, unless that is a bare IP address."""
+def _default_sender(public_url: str) -> str:
+    """From the host of the portal's own address, unless that is a bare IP address."""
     host = urlsplit(public_url).hostname or ""
-    return "localhost" if re.fullmatch(r"[0-9.]*|.*:.*", host) else host
+    if re.fullmatch(r"[0-9.]*|.*:.*", host):
+        host = "localhost"
+    return f"Muster <muster@{host}>"

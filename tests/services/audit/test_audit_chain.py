@@ -449,7 +449,7 @@ class TestPruning:
         assert len(events()) == 2
 
     def test_keeps_everything_with_0_days(self, change_settings):
-        change_settings(audit_days=None)
+        change_settings(audit_days=0)
         record(2)
         age(9999)
         seal_all()

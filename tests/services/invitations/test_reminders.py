@@ -40,7 +40,7 @@ def two_days(change_settings):
 def test_off_at_first_with_no_query_but_for_the_settings(app, queries, settings):
     went()
     queries.clear()
-    assert settings.reminder_days is None
+    assert settings.reminder_days == 0
     assert invitations.send_reminders() == 0
     assert len(queries) <= 1, queries
 

@@ -91,7 +91,7 @@ class TestRows:
         assert count(Row) == 8
 
     def test_stay_for_ever_without_the_setting(self, app, change_settings):
-        change_settings(retention_days=None)
+        change_settings(retention_days=0)
         ended()
         sweep()
         assert count(Row) == 3

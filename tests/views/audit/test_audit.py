@@ -128,7 +128,7 @@ class TestThePage:
 
     def test_says_how_long_entries_are_kept(self, owner, change_settings):
         assert "Entries are kept for 730 days" in owner.get("/audit").page.text
-        change_settings(audit_days=None)
+        change_settings(audit_days=0)
         assert "Entries cannot be edited, and are kept." in owner.get("/audit").page.text
 
     def test_costs_the_same_with_a_thousand_entries(self, owner, queries):

@@ -249,7 +249,7 @@ class TestTakesEffect:
 
     def test_retention(self, owner):
         save(owner, "data", RETENTION_DAYS="30", AUDIT_DAYS="0", password=PASSWORD)
-        assert (in_force.settings().retention_days, in_force.settings().audit_days) == (30, None)
+        assert (in_force.settings().retention_days, in_force.settings().audit_days) == (30, 0)
         assert "Uploads kept 30 days, audit log for good" in owner.get("/settings").page.text
 
     @pytest.mark.slow
