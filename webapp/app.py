@@ -6,12 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter
 
 from webapp.core.lists.paging import LARGEST
 from webapp.db import db as database
@@ -33,7 +34,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(_flask_config(settings))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
-    app.url_map.converters["int"] = SmallInteger
+    # a number in an address, as large as the database takes one
+    app.url_map.converters["int"] = partial(IntegerConverter, max=LARGEST)  # type: ignore[assignment]
     database.init_app(app)
     with app.app_context():
         tune(database.engine)
@@ -115,13 +117,6 @@ class Portal(Flask):
         self.logger.error(
             "Exception in %s [%s]", request.endpoint, request.method, exc_info=exc_info
         )
-
-
-class SmallInteger(IntegerConverter):
-    """A number in an address, as large as the database takes one."""
-
-    def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=LARGEST)
 
 
 class UnderPrefix:

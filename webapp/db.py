@@ -231,11 +231,8 @@ def truncate_wal() -> None:
     """
     if db.engine.dialect.name != "sqlite":
         return
-    with closing(db.engine.raw_connection()) as connection:
-        driver: Any = connection.driver_connection
-        driver.execute(f"PRAGMA busy_timeout={TURN_MS}")
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        driver.execute(f"PRAGMA busy_timeout={MAX_BUSY_MS}")
+    with closing(sqlite3.connect(db.engine.url.database or "", timeout=0)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def bulk_execute(statement: Update | Delete, values: Mapping[str, Any] | None = None) -> Any:

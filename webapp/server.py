@@ -22,7 +22,7 @@ import waitress.server
 from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, TcpWSGIServer, create_server
-from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.task import ThreadedTaskDispatcher
 
 from webapp import create_app
 from webapp.core.security.peers import place_of
@@ -44,28 +44,15 @@ MONITORS = 6
 """Threads for `MONITORING` alone."""
 
 MONITORING = re.compile(r"/healthz/live|/healthz|/metrics")
-SLOW = re.compile(r"/batches/\d+/(file|mapping)|/(?!batches/template).*\.(csv|jsonl)")
+SLOW = re.compile(
+    r"POST /batches|[A-Z]+ (/batches/\d+/(file|mapping)|/(?!batches/template).*\.(csv|jsonl))"
+)
 """Files to be read and files to be saved: these wait for each other, and block no page."""
-
-
-class ServerErrorTask(ErrorTask):  # type: ignore[misc]
-    """The server's own answer to a request that no view gets, with the headers that all answers have."""
-
-    response_headers: list[tuple[str, str]]
-
-    def execute(self) -> None:
-        self.response_headers += [
-            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Cache-Control", "no-store"),
-        ]
-        super().execute()
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
-    error_task_class = ServerErrorTask
     request_began = 0.0
 
     def __init__(self, server: Server, sock: Any, addr: Any, *args: Any, **options: Any) -> None:
@@ -107,11 +94,12 @@ class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
 
     def add_task(self, task: Channel) -> None:
         request = task.requests[0]
-        path = getattr(request, "path", "").removeprefix(self.prefix)  # none in a broken request
-        is_upload = path == "/batches" and request.command == "POST"
+        # a broken request has neither
+        path = getattr(request, "path", "").removeprefix(self.prefix)
+        command = getattr(request, "command", "")
         if MONITORING.fullmatch(path):
             self.monitors.add_task(task)
-        elif is_upload or SLOW.fullmatch(path):
+        elif SLOW.fullmatch(f"{command} {path}"):
             self.slow.add_task(task)
         else:
             super().add_task(task)

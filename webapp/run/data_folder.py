@@ -15,7 +15,7 @@ from webapp.settings.fields import ConfigError, shorten
 
 SHORTEST_SECRET_KEY = 32  # characters
 LAST_BACKUP = "last_backup"
-"""A file that says when and where the last backup was made."""
+"""A file whose time says when the last backup was made."""
 
 
 def make(folder: Path) -> None:
@@ -94,17 +94,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def note_backup(folder: Path, file: Path) -> None:
-    """Write down that a backup was made now, and where."""
-    (folder / LAST_BACKUP).write_text(f"{file}\n", encoding="utf-8")
+def note_backup(folder: Path) -> None:
+    """Write down that a backup was made now."""
+    (folder / LAST_BACKUP).touch()
 
 
-def last_backup(folder: Path) -> tuple[datetime, str] | None:
-    """When the last backup was made with this data folder, and where it was written; None where that is not known."""
-    note = folder / LAST_BACKUP
+def last_backup(folder: Path) -> datetime | None:
+    """When the last backup was made with this data folder; None where that is not known."""
     try:
-        made_at = datetime.fromtimestamp(note.stat().st_mtime, UTC)
-        return made_at, note.read_text(encoding="utf-8", errors="replace").strip()
+        return datetime.fromtimestamp((folder / LAST_BACKUP).stat().st_mtime, UTC)
     except OSError:
         return None
 

@@ -37,7 +37,7 @@ def test_an_installation_that_runs_is_well(install):
         app = install(MAIL_URL=sink.url, PUBLIC_URL="https://muster.example.org", TRUSTED_PROXIES="1")
         settings = app.extensions["muster_settings"]
         within(app, lambda: db.session.add_all([Worker(name="one"), Worker(name="two")]))
-        data_folder.note_backup(settings.data_dir, "/var/backups/muster/one.tar.gz")
+        data_folder.note_backup(settings.data_dir)
         server = valkey.start(settings, valkey.find_server())
         try:
             with data_folder.lock(settings.data_dir):
@@ -64,7 +64,7 @@ def test_one_that_does_not_run(install):
 
 def test_a_backup_that_is_old(install, tmp_path):
     app, note = install(), tmp_path / "data" / "last_backup"
-    data_folder.note_backup(tmp_path / "data", tmp_path / "one.tar.gz")
+    data_folder.note_backup(tmp_path / "data")
     os.utime(note, (86400, 86400))
     told = examine(app)[1]["backup"]
     assert told.startswith("warning: The last one was made on 1970-01-02")

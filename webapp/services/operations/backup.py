@@ -52,7 +52,7 @@ def make(file: Path, *, with_database: bool = True) -> list[str]:
     except (OSError, sqlite3.Error) as error:
         raise ConflictError(f"{file} could not be written: {error}.") from error
     with suppress(OSError):  # the backup is there all the same
-        data_folder.note_backup(settings.data_dir, file)
+        data_folder.note_backup(settings.data_dir)
     lines = [f"Wrote {file}."]
     if "SECRET_KEY" in settings.given:
         lines.append(

@@ -58,17 +58,16 @@ def _data_folder() -> Problem:
 
 
 def _backup() -> Problem:
-    found = data_folder.last_backup(in_force.environment().data_dir)
-    if found is None:
+    made_at = data_folder.last_backup(in_force.environment().data_dir)
+    if made_at is None:
         return (
             WARNING,
             "None was made here so far: “flask --app wsgi muster backup FILE” makes one, a timer one every night.",
         )
-    made_at, file = found
     if utcnow() - made_at > OLD_BACKUP:
         return (
             WARNING,
-            f"The last one was made on {made_at:%Y-%m-%d}: {file}. "
+            f"The last one was made on {made_at:%Y-%m-%d}. "
             "Make one every night; “systemctl list-timers” says whether muster-backup.timer is on.",
         )
     return None

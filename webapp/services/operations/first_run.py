@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 
@@ -57,9 +56,7 @@ def prepare() -> list[str]:
     May run at each start. Answers with the lines to print. Raises ConfigError where a setting for the first start does not do.
     """
     settings = in_force.settings()
-    owner: tuple[Address, str, str] | None = None
-    if is_waiting() and settings.owner_email:
-        owner = _owner_from_settings()
+    owner = _owner_from_settings() if settings.owner_email and is_waiting() else None
     token = secrets.token_urlsafe(32)
     lines = []
     begin_write()
@@ -146,8 +143,8 @@ def _owner_from_settings() -> tuple[Address, str, str]:
         ) from error
     if problem := passwords.find_problem(password, email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {problem}")
-    name = re.sub(r"[._\s]+", " ", address.display.partition("@")[0]).strip().title()
-    return address, name[:120] or "Owner", hash_password(password)
+    name = address.display.partition("@")[0].replace(".", " ").title()
+    return address, name, hash_password(password)
 
 
 def _create_groups(names: Sequence[str]) -> str:

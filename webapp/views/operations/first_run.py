@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ConflictError
 from webapp.http.auth import answer_dead_link, start_session
 from webapp.http.forms import SetupForm
 from webapp.http.web import PUBLIC, Page, redirect_to, require
@@ -32,12 +31,9 @@ def create(token: str) -> Page | BaseResponse:
         return dead_link_page()
     if not form.validate():
         return render_template("operations/first_run/show.html", form=form), 422
-    try:
-        owner = first_run.finish(
-            token, form.organisation.data, form.name.data, form.address, form.password.data
-        )
-    except ConflictError:
-        return dead_link_page()
+    owner = first_run.finish(
+        token, form.organisation.data, form.name.data, form.address, form.password.data
+    )
     start_session(owner)
     return redirect_to("dashboard.index", say=f"{form.organisation.data} is set up.")
 
