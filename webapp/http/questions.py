@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 from flask import request, url_for
 
@@ -11,35 +10,27 @@ from webapp.http.web import page_or_fragment, safe_next
 
 PEOPLE = (("Account Settings", "settings.index"), ("Role Management", "people_list.index"))
 """The trail of questions about people: names and endpoints."""
-SETTINGS = PEOPLE[:1]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """asks: a sentence with its question mark. tells: what would happen. does, keeps: the two ways on. home: where the second
-    one leads, unless one came from elsewhere. is_bad: something is lost, and not to do it is the safe choice. values: what the
-    form sends besides. proof: why it asks for one's own password, where it does."""
+def ask(
+    *,
+    section: str = "settings",
+    trail: tuple[tuple[str, str], ...] = PEOPLE,
+    status: int = 200,
+    **question: Any,
+) -> tuple[str, int]:
+    """Show a question as a page, or as a form for htmx.
 
-    asks: str
-    tells: str
-    does: str
-    home: str
-    keeps: str = "Keep"
-    is_bad: bool = True
-    section: str = "settings"
-    trail: Sequence[tuple[str, str]] = PEOPLE
-    values: Mapping[str, str] = field(default_factory=dict)
-    proof: str = ""
-
-
-def ask(question: Question, problem: str = "", status: int = 200) -> tuple[str, int]:
-    """Show the question as a page, or as a form for htmx. problem: what was wrong with the password."""
+    asks: a sentence with its question mark. tells: what would happen. does, keeps: the two ways on. home: where the second one
+    leads, unless one came from elsewhere. is_harmless: nothing is lost. values: what the form sends besides. proof: why it asks
+    for one's own password, where it does. problem: what was wrong with the password.
+    """
     return page_or_fragment(
         "questions/show.html",
         "questions/_form.html",
         status,
-        question=question,
-        problem=problem,
-        back=safe_next(request.form.get("next") or request.args.get("next")) or "",
-        trail=[(name, url_for(endpoint)) for name, endpoint in question.trail],
+        section=section,
+        trail=[(name, url_for(endpoint)) for name, endpoint in trail],
+        back=safe_next(request.values.get("next")) or "",
+        **question,
     )

@@ -59,7 +59,8 @@ def template_folder(batch: Batch) -> str:
 
 def row_context(batch: Batch) -> dict[str, Any]:
     """What every part of a batch under review needs. at(plan=…): the review's address, with some of what is found changed."""
-    registry, find = lookup.registry(), asked_for()
+    registry = lookup.registry()
+    find = asked_for()
     roles = lookup.grantable(batch.planned_for)
     here = url_for("batches.show", batch_id=batch.id)
     new_addresses = cache(lambda: replaced_addresses.among_rows(batch))
@@ -78,7 +79,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "undoing": lambda: undo.available(batch, current_user()),
         "look_alikes": lambda: row_search.find_look_alikes(batch),
         "look_alike_of": partial(
-            cells.look_alike_of, known_domains=lookup.registry(batch.uploaded_by).known_domains
+            cells.look_alike_of, known_domains=lookup.registry().known_domains
         ),
         "new_addresses": new_addresses,
         "notices": cache(lambda: row_search.list_notices(batch, new_addresses())),

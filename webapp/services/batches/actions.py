@@ -86,7 +86,7 @@ def _check(action: Action, by: User) -> Registry:
     """The registry, where `by` may do this. Raises ForbiddenError or RuleViolationError."""
     if not by.may(action.do.permission):
         raise ForbiddenError
-    registry = lookup.registry(by)
+    registry = lookup.registry()
     if not action.is_known(registry):
         raise RuleViolationError("This role or group is not there any more. Choose another.")
     return registry

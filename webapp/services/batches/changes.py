@@ -198,7 +198,7 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     for change in changes:
         _set(change)
     standing = [row for row in touched.values() if not row.removed_at]
-    allowed = lookup.registry(batch.uploaded_by).allowed_domains
+    allowed = lookup.registry().allowed_domains
     keys |= {key_of(row.email, allowed) for row in standing}
     sharing = _sharing(batch, keys, touched)
     in_order = sorted([*standing, *sharing], key=lambda row: row.line)

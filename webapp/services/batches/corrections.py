@@ -99,7 +99,7 @@ def find_corrections(batch: Batch) -> Corrections:
     for word in list_wrong_words(batch):
         words_by_key[word.field, fold(word.text)].append(word)
     commonest = sorted(words_by_key.values(), key=len, reverse=True)[:LOOKED_AT]
-    registry = lookup.registry(batch.uploaded_by)
+    registry = lookup.registry()
     schema = RowSchema(registry)
     found = [_correct(words, schema) for words in commonest]
     found.sort(key=lambda each: (-each.count, each.field, fold(each.old)))
@@ -129,7 +129,7 @@ def _missing_groups(words: Sequence[Correction], registry: Registry) -> list[Cor
 
 def list_wrong_words(batch: Batch) -> list[WrongWord]:
     """The wrong words of all rows that have a problem, and the domains that are valid and probably misspelt."""
-    registry = lookup.registry(batch.uploaded_by)
+    registry = lookup.registry()
     words = []
     for row in _read_rows(batch, Row.plan == Plan.ATTENTION):
         for issue in row.issues:

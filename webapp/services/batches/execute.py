@@ -136,7 +136,7 @@ def _is_unclaimed(batch_id: int | InstrumentedAttribute[int]) -> ColumnElement[b
 
 def _apply_rows(batch: Batch, rows: Sequence[Row], by: User) -> None:
     """Apply each row whole or not at all; one that fails never holds up the others. Does not commit."""
-    registry = lookup.registry(by)
+    registry = lookup.registry()
     obstacles = _find_obstacles(batch, rows, by, registry)
     clear = []
     for row in rows:

@@ -92,7 +92,7 @@ def plan_rows(
             "Nothing was sent.",
             parts=-(-len(people) // limit),
         )
-    policy = planner.make_policy(batch, by, lookup.registry(batch.uploaded_by or by))
+    policy = planner.make_policy(batch, by, lookup.registry())
     lines = dict(reading.table.lines)
     parts = []
     for start in range(0, len(people) or 1, limit):

@@ -113,7 +113,7 @@ def plan_stored_rows(
 
     All rows with the same e-mail must be among them.
     """
-    policy = make_policy(batch, by or batch.planned_for, lookup.registry(batch.uploaded_by))
+    policy = make_policy(batch, by or batch.planned_for, lookup.registry())
     if batch.kind is BatchKind.UPLOAD:
         return plan_rows(((row.line, row.email, row.role, row.groups) for row in rows), policy)
     steps = people_rows.plan_people(batch, rows, policy)

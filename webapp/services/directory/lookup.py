@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -30,29 +29,15 @@ from webapp.models.directory import invitation_groups, user_groups
 from webapp.services.settings import in_force
 
 
-def registry(by: User | None = None) -> Registry:
-    """All roles (highest first), groups (by name) and their aliases; made once a transaction. by: whose domain is known, too."""
+def registry() -> Registry:
+    """All roles (highest first), groups (by name), their aliases, and the organisation's domains; read once a transaction."""
     cache = in_force.transaction_cache()
     if "registry" not in cache:
         cache["registry"] = _read_registry()
-    key = f"registry for {by.email_key if by else 'anybody'}"
-    if key not in cache:
-        installation = in_force.installation()
-        known = list(installation.settings.allowed_domains)
-        for email in (by.email_key if by else "", installation.owner_key):
-            domain = email.rpartition("@")[2]
-            if domain and domain not in known:
-                known.append(domain)
-        cache[key] = replace(
-            cache["registry"],
-            allowed_domains=frozenset(installation.settings.allowed_domains),
-            known_domains=tuple(known),
-        )
-    return cast(Registry, cache[key])
+    return cast(Registry, cache["registry"])
 
 
 def _read_registry() -> Registry:
-    """Roles, groups and aliases, without the domains."""
     roles = select(Role.id, Role.name, Role.rank, Role.permissions)
     roles = roles.order_by(Role.rank.desc(), Role.id)
     groups = select(Group.id, Group.name).order_by(binary_order(Group.key))
@@ -64,14 +49,20 @@ def _read_registry() -> Registry:
             role_aliases[key] = role_id
         if group_id:
             group_aliases[key] = group_id
+    installation = in_force.installation()
+    allowed = installation.settings.allowed_domains
+    domain_of_owner = installation.owner_key.rpartition("@")[2]
+    known = dict.fromkeys([*allowed, domain_of_owner])
     return Registry(
         roles=[
             RoleEntry(role_id, name, rank, frozenset(permissions))
             for role_id, name, rank, permissions in db.session.execute(roles)
         ],
         groups=[GroupEntry(*group) for group in db.session.execute(groups)],
+        allowed_domains=frozenset(allowed),
         role_aliases=role_aliases,
         group_aliases=group_aliases,
+        known_domains=tuple(filter(None, known)),
     )
 
 

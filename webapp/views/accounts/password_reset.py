@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, g, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,7 +17,7 @@ from webapp.http.auth import (
     renew_session,
 )
 from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm, form_page
-from webapp.http.questions import Question, ask
+from webapp.http.questions import ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import (
     PUBLIC,
@@ -93,22 +95,23 @@ def hand_over(user_id: int) -> Page:
     user = password_reset.in_need(user_id, current_user())
     validity = account_links.validity(LinkPurpose.RESET)
     why = "This person manages users. Your password shows that it is you."
-    question = Question(
+    question = partial(
+        ask,
         asks=f"Make a reset link for {user.name}?",
         tells=f"Anyone with it can choose their password. It is shown once and works for {validity}. Earlier ones end.",
         does="Make reset link",
         keeps="Cancel",
         home=url_for("person.show", user_id=user_id),
-        is_bad=False,
+        is_harmless=True,
         proof=why if user.may(Permission.USERS_MANAGE) else "",
     )
     if request.method == "GET":
-        return ask(question)
+        return question()
     try:
         proven = check_given_password()
         link = password_reset.make_link(user_id, current_user(), proven=proven)
     except RuleViolationError as refusal:
-        return ask(question, str(refusal), refusal.status)
+        return question(problem=str(refusal), status=refusal.status)
     address = account_links.link_url(link)
     return render_template(
         "accounts/password_reset/link.html", address=address, user=link.user, validity=validity

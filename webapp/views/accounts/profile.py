@@ -10,7 +10,7 @@ from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
 from webapp.http.auth import renew_session
 from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
-from webapp.http.questions import Question, ask
+from webapp.http.questions import ask
 from webapp.http.web import SIGNED_IN, Page, current_user, redirect_to, require
 from webapp.models import LinkPurpose
 from webapp.services.accounts import profile, sessions, two_factor
@@ -76,15 +76,13 @@ def withdraw_email() -> BaseResponse:
 def ending_sessions() -> tuple[str, int]:
     """The question before one is signed out everywhere else."""
     return ask(
-        Question(
-            asks="Sign out everywhere else?",
-            tells="Your other devices have to sign in again.",
-            does="Sign out everywhere else",
-            keeps="Cancel",
-            home=url_for("profile.show"),
-            section="account",
-            trail=[("Your account", "profile.show")],
-        )
+        asks="Sign out everywhere else?",
+        tells="Your other devices have to sign in again.",
+        does="Sign out everywhere else",
+        keeps="Cancel",
+        home=url_for("profile.show"),
+        section="account",
+        trail=(("Your account", "profile.show"),),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 
 import segno
 from flask import Blueprint, g, render_template, request, session, url_for
@@ -12,7 +13,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_password, limit_tries, renew_session
 from webapp.http.forms import SecondFactorForm, form_page, show_errors
-from webapp.http.questions import Question, ask
+from webapp.http.questions import ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import SIGNED_IN, Page, current_user, redirect_to, require
 from webapp.services.accounts import two_factor
@@ -69,7 +70,8 @@ def show(does: str) -> Page | BaseResponse:
 def reset(user_id: int) -> Page | BaseResponse:
     """Ask first, then turn two-step sign-in off for a user ranked below; costs the current user's password."""
     user = two_factor.get_protected_user(user_id, current_user())
-    question = Question(
+    question = partial(
+        ask,
         asks=f"Turn off two-step sign-in of {user.name}?",
         tells="Their password alone signs them in until they set it up again.",
         does="Turn off two-step sign-in",
@@ -77,11 +79,11 @@ def reset(user_id: int) -> Page | BaseResponse:
         proof="It makes their account easier to get into. Your password shows that it is you.",
     )
     if request.method == "GET":
-        return ask(question)
+        return question()
     try:
         check_password(request.form.get("password", ""))
     except RuleViolationError as refusal:
-        return ask(question, str(refusal), refusal.status)
+        return question(problem=str(refusal), status=refusal.status)
     user = two_factor.reset(user_id, current_user())
     return redirect_to(
         "people_list.index",

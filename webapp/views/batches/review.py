@@ -9,7 +9,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import asked_for, review_context
-from webapp.http.questions import Question, ask
+from webapp.http.questions import ask
 from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
@@ -76,13 +76,11 @@ def discard(batch_id: int) -> BaseResponse | Page:
         tells = f"{batch.name} and every edit made to it are deleted. Nothing has been sent."
         keeps = "Keep editing"
     return ask(
-        Question(
-            asks=f"Discard this {kind}?",
-            tells=tells,
-            does=f"Discard {kind}",
-            keeps=keeps,
-            home=url_for("batches.show", batch_id=batch_id),
-            section="uploads",
-            trail=[("Uploads", "batches.index")],
-        )
+        asks=f"Discard this {kind}?",
+        tells=tells,
+        does=f"Discard {kind}",
+        keeps=keeps,
+        home=url_for("batches.show", batch_id=batch_id),
+        section="uploads",
+        trail=(("Uploads", "batches.index"),),
     )

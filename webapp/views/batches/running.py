@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.run_pages import progress_context
-from webapp.http.questions import Question, ask
+from webapp.http.questions import ask
 from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, User
 from webapp.services.batches import execute
@@ -46,15 +46,13 @@ def cancel(batch_id: int) -> BaseResponse | Page:
         return redirect_to("batches.show", batch_id=batch_id)
     is_upload = batch.kind is BatchKind.UPLOAD
     return ask(
-        Question(
-            asks=f"Cancel the rest of this {batch.kind.value}?",
-            tells=f"Rows that are not done yet are skipped. What was {'sent stays sent' if is_upload else 'done stays done'}.",
-            does="Cancel the rest",
-            keeps="Go on sending" if is_upload else "Go on",
-            home=url_for("batches.show", batch_id=batch_id),
-            section="uploads",
-            trail=[("Uploads", "batches.index")],
-        )
+        asks=f"Cancel the rest of this {batch.kind.value}?",
+        tells=f"Rows that are not done yet are skipped. What was {'sent stays sent' if is_upload else 'done stays done'}.",
+        does="Cancel the rest",
+        keeps="Go on sending" if is_upload else "Go on",
+        home=url_for("batches.show", batch_id=batch_id),
+        section="uploads",
+        trail=(("Uploads", "batches.index"),),
     )
 
 

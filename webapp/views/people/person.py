@@ -13,7 +13,7 @@ from webapp.core.text.devices import device
 from webapp.http.auth import check_given_password
 from webapp.http.forms import ProofForm
 from webapp.http.person_menu import menu_context
-from webapp.http.questions import Question, ask
+from webapp.http.questions import ask
 from webapp.http.web import (
     Page,
     current_user,
@@ -100,15 +100,11 @@ def end_sessions(user_id: int) -> BaseResponse | Page:
         said = "The session ended." if only else f"{user.name} is signed out everywhere."
         return redirect_to("person.show", user_id=user_id, say=said)
     return ask(
-        Question(
-            asks=f"End this session of {user.name}?"
-            if only
-            else f"Sign {user.name} out everywhere?",
-            tells="It takes effect at once. They can sign in again.",
-            does="End session" if only else "Sign out everywhere",
-            home=url_for("person.show", user_id=user_id),
-            values={"session": str(only)} if only else {},
-        )
+        asks=f"End this session of {user.name}?" if only else f"Sign {user.name} out everywhere?",
+        tells="It takes effect at once. They can sign in again.",
+        does="End session" if only else "Sign out everywhere",
+        home=url_for("person.show", user_id=user_id),
+        values={"session": str(only)} if only else {},
     )
 
 
