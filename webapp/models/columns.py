@@ -17,6 +17,7 @@ Email = Annotated[str, mapped_column(String(320))]
 """An e-mail, or its key."""
 Digest = Annotated[str, mapped_column(String(64))]
 """SHA-256 or HMAC-SHA256, in hex."""
+CellText = Annotated[str, mapped_column(default="")]
 Flag = Annotated[bool, mapped_column(default=False)]
 JsonDict = Annotated[dict[str, Any], mapped_column(JSON, default=dict)]
 JsonList = Annotated[list[dict[str, Any]], mapped_column(JSON, default=list)]

@@ -15,6 +15,7 @@ from webapp.core.text.phrases import CodedText
 from webapp.db import Model
 from webapp.models.batches import Batch
 from webapp.models.columns import (
+    CellText,
     Email,
     Flag,
     Id,
@@ -61,16 +62,16 @@ class Row(Model):
     line: Mapped[int]
     """The row's number as the spreadsheet shows it; the header is row 1."""
 
-    read_email: Mapped[str]
-    read_role: Mapped[str]
-    read_groups: Mapped[str]
+    read_email: Mapped[CellText]
+    read_role: Mapped[CellText]
+    read_groups: Mapped[CellText]
     read_cells: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The whole line as read, by the columns of `Batch.header`; empty for a row that was added by hand."""
     hint: Mapped[str | None] = mapped_column(String(16))
     """`core.text.notices.Hint`: what else the file says of this row."""
-    email: Mapped[str]
-    role: Mapped[str]
-    groups: Mapped[str]
+    email: Mapped[CellText]
+    role: Mapped[CellText]
+    groups: Mapped[CellText]
     removed_at: Mapped[datetime | None]
 
     email_key: Mapped[Email | None]

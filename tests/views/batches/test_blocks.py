@@ -146,7 +146,7 @@ class TestLinesWithoutARow:
     def test_are_refused_beyond_the_limit(self, admin, batch, change_settings):
         change_settings(max_rows=5)
         answer = paste(admin, batch, {"lines": self.LINES}, 409, path="/rows")
-        assert "2 rows more would make 6. The limit is 5. Nothing was added" in answer.page.text
+        assert "That would make 6 rows. The limit is 5. Nothing was added" in answer.page.text
         assert len(rows_of(batch)) == 4
 
 

@@ -59,7 +59,7 @@ def test_what_is_over_is_not_asked_about(admin):
 
 def test_an_upload_goes_on_until_the_question_is_answered(admin):
     path = address_of_cancelling(admin)
-    assert "Rows that are not done yet are skipped. What was sent stays sent." in admin.get(path).page.text
+    assert "Rows that are not done yet are skipped. What was sent or changed stays so." in admin.get(path).page.text
     assert db.session.scalars(db.select(Batch.state)).all() == [BatchState.PROCESSING]
     admin.post(path)
     assert db.session.scalars(db.select(Batch.state)).all() == [BatchState.CANCELLED]
@@ -72,7 +72,7 @@ def test_an_upload_is_discarded_after_a_question(admin, file):
     page = admin.get(link["href"]).page
     assert "Discard this upload?" in page.text
     assert "staff.csv and every edit made to it are deleted" in page.text
-    assert "Nothing has been sent." in page.text
+    assert "Nothing was sent." in page.text
     (form,) = page.all("form", id="question")
     admin.post(form["action"])
     assert "was discarded" in admin.get("/batches").page.text

@@ -9,9 +9,6 @@ from enum import StrEnum
 from webapp.core.lists.paging import ListFilter, Order, member, read_number, searched
 from webapp.core.plan.planner import Plan
 
-PLANS_IN_ORDER = (Plan.ATTENTION, Plan.DUPLICATE, Plan.INVITE, Plan.UPDATE, Plan.UNCHANGED)
-"""As "What happens" is sorted: first what waits for a person."""
-
 
 class Problem(StrEnum):
     """A column with something wrong in it."""

@@ -27,10 +27,10 @@ from webapp.schemas.rows import MOST_NAMES, split_groups
 class Groups:
     """A row's groups as names: after the planned change if there is one, otherwise as in the cell."""
 
-    kept: tuple[str, ...]
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
+    kept: Sequence[str]
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    unknown: Sequence[str] = ()
     is_too_long: bool = False
 
     @property
@@ -47,25 +47,21 @@ def shown_groups(row: Row, registry: Registry) -> Groups:
     before = step.before.group_names(registry)
     after = step.after.group_names(registry)
     return Groups(
-        tuple(name for name in after if name in before),
-        tuple(name for name in after if name not in before),
-        tuple(name for name in before if name not in after),
+        [name for name in after if name in before],
+        [name for name in after if name not in before],
+        [name for name in before if name not in after],
     )
 
 
 def as_it_stands(cell: str, registry: Registry) -> Groups:
     """The groups of a cell, in the registry's spelling."""
-    names = tuple(map(registry.group_name, split_groups(cell)))
+    names = [registry.group_name(name) for name in split_groups(cell)]
     if len(cell) > LONGEST_CELL or len(names) > MOST_NAMES:
-        beginning = clip(cell, CLIPPED)
-        return Groups(
-            (beginning,),
-            unknown=(beginning,),
-            is_too_long=True,
-        )
-    unknown = tuple(
+        beginning = [clip(cell, CLIPPED)]
+        return Groups(beginning, unknown=beginning, is_too_long=True)
+    unknown = [
         name for name in names if fold(name) not in registry.group_by_key and name != ALL_GROUPS
-    )
+    ]
     return Groups(names, unknown=unknown)
 
 

@@ -10,7 +10,7 @@ from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.core.addresses import with_domain
-from webapp.core.lists.row_filter import Find
+from webapp.core.lists.row_filter import Find, Mark
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Mode
 from webapp.core.text import action_phrases, batch_phrases
@@ -77,7 +77,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "role_list": cache(partial(cells.role_list, roles=roles, registry=registry)),
         "with_domain": with_domain,
         "undoing": lambda: undo.available(batch, current_user()),
-        "look_alikes": lambda: row_search.find_look_alikes(batch),
+        "look_alikes": lambda: row_search.find_page(batch, Find(mark=Mark.LOOKALIKE)).rows[:5],
         "look_alike_of": partial(
             cells.look_alike_of, known_domains=lookup.registry().known_domains
         ),

@@ -49,7 +49,7 @@ def why_not(
     is_active = present is not None and present.state != "deactivated"
     is_sent_again = change.plan is Plan.INVITE and present is not None and present.failed
     if present and is_active and present.access == after and not is_sent_again:
-        return Outcome.UNCHANGED, ({} if before == after else {"code": "already_as_file"})
+        return Outcome.UNCHANGED, {"code": "already_as_file"}
     if not by.may(Permission.INVITATIONS_MAKE):
         return Outcome.SKIPPED, {"code": "may_not_invite", "name": by.name}
     seen = (change.subject, before) if before else None
@@ -191,10 +191,10 @@ def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
 def diff(change: PlannedChange, registry: Registry) -> CodedText:
     """What an update changed, in names; for `Row.reason`."""
     before, after = change.before, change.after
-    if before is None or after is None:
-        return {}
+    assert before
+    assert after
     changes: list[dict[str, Any]] = []
-    if change.effect and change.effect != Do.RESEND:
+    if change.effect:
         changes.append({"code": change.effect})
     if before.role != after.role:
         roles = [registry.role_by_id[access.role].name for access in (before, after)]

@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.files.cleaning import clean, clip
-from webapp.core.text.formatting import plural
 from webapp.db import db, in_json, utcnow
 from webapp.models import Batch, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
@@ -102,22 +101,14 @@ def add_rows(
     limit = in_force.settings().max_rows
     size = batch.size + len(lines)
     if size > limit:
-        more = plural(len(lines), "row")
         raise ConflictError(
-            f"{more} more would make {size:,}. The limit is {limit:,}. Nothing was added."
+            f"That would make {size:,} rows. The limit is {limit:,}. Nothing was added."
         )
     lowest = select(func.max(Row.line)).where(Row.batch_id == batch.id)
     last = db.session.scalar(lowest) or 1
-    read = {f"read_{field}": "" for field in FIELDS}
     rows = [
-        Row(
-            batch_id=batch.id,
-            line=last + n,
-            removed_at=utcnow(),
-            **dict.fromkeys(FIELDS, ""),
-            **read,
-        )
-        for n in range(1, len(lines) + 1)
+        Row(batch_id=batch.id, line=last + n, removed_at=utcnow())
+        for n, _ in enumerate(lines, start=1)
     ]
     db.session.add_all(rows)
     db.session.flush()
@@ -172,10 +163,11 @@ def _changed_by_others(places: set[Place], by: User) -> dict[Place, str]:
         .where(RowEdit.row_id.in_({row_id for row_id, _ in places}))
         .order_by(RowEdit.id)
     )
-    last = {(row_id, field): (who, name) for row_id, field, who, name in db.session.execute(query)}
-    newer = {}
-    for place in places & last.keys():
-        who, name = last[place]
-        if who != by.id:
+    newer: dict[Place, str] = {}
+    for row_id, field, who, name in db.session.execute(query):
+        assert row_id
+        place = (row_id, field)
+        newer.pop(place, None)
+        if place in places and who != by.id:
             newer[place] = name
     return newer

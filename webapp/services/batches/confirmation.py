@@ -115,7 +115,7 @@ def _describe_changed_plans(batch: Batch, plans: FreshPlans) -> str:
 def discard(batch_id: int, by: User) -> Batch:
     """Discard a batch that was not confirmed, with its rows and its file. Raises NotUnderReviewError."""
     begin_write()
-    batch = review.lock_batch(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise review.NotUnderReviewError(batch)
     discard_locked(batch, by)

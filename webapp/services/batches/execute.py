@@ -64,7 +64,7 @@ def _change_state(
 ) -> Batch:
     """Begin a command on a batch in one of these states. Does not commit."""
     begin_write()
-    batch = review.lock_batch(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state not in old:
         raise BatchNotRunningError(
             f"This {batch.kind.value} is {batch.state.value} already; nothing was changed."
@@ -83,7 +83,7 @@ def run_chunk(batch_id: int, limit: int) -> bool:
     A crash rolls the claim back with the work, so that no row is ever half done and no lease is needed.
     """
     begin_write()
-    batch = review.lock_batch(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is BatchState.QUEUED:
         batch.state = BatchState.PROCESSING
         _skip_inactive_rows(batch)

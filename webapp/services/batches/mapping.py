@@ -201,7 +201,7 @@ def _lock_batch(
     version: int | None,
 ) -> Batch:
     """The locked batch, whose columns can still be matched."""
-    batch = review.lock_batch(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         raise review.NotUnderReviewError(batch)
     upload.load_source(batch)

@@ -58,7 +58,7 @@ def store_shown(batch_id: int, plans: FreshPlans) -> None:
     Where somebody changed the batch meanwhile, only its version is raised: that page has not shown the change.
     """
     begin_write()
-    batch = review.lock_batch(batch_id)
+    batch = review.get_batch(batch_id)
     if batch.state is BatchState.REVIEWING and batch.directory_version != plans.directory_version:
         if batch.version == plans.version:
             store(batch, plans)
@@ -75,7 +75,7 @@ def lock_with_plans(batch_id: int, for_id: int) -> tuple[Batch, FreshPlans]:
     """
     plans = _plan(review.get_batch(batch_id), db.session.get_one(User, for_id))
     begin_write()
-    batch = review.lock_batch(batch_id)
+    batch = review.get_batch(batch_id)
     if (batch.version, lookup.directory_version()) != (plans.version, plans.directory_version):
         plans = _plan(batch, db.session.get_one(User, for_id))
     return batch, plans

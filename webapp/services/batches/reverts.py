@@ -33,7 +33,7 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     Raises ConflictError where there is nothing to take back, ForbiddenError where `by` could not have done it.
     """
     begin_write()
-    original = review.lock_batch(batch_id)
+    original = review.get_batch(batch_id)
     if _may_have_any(original) and (open_one := find_revert(original)):
         db.session.rollback()
         return open_one, False

@@ -11,20 +11,21 @@ from webapp.core.errors import ConflictError, NotFoundError
 from webapp.db import db
 from webapp.models import Batch, BatchKind, BatchState, User
 
-NONE = "There is no such upload."
 AT_WORK = (BatchState.QUEUED, BatchState.PROCESSING, BatchState.PAUSED)
 OPEN_STATES = (BatchState.MAPPING, BatchState.REVIEWING, *AT_WORK)
 
 
-# What a command begins with
-
-
-def lock_batch(batch_id: int) -> Batch:
-    """The batch as it is now; call it after begin_write(). Raises NotFoundError. Does not commit."""
+def get_batch(batch_id: int) -> Batch:
+    """The batch; after begin_write() as it is now, and locked. Raises NotFoundError."""
     batch = db.session.get(Batch, batch_id)
     if batch is None:
-        raise NotFoundError(NONE)
+        raise NotFoundError(
+            "There is no such upload. It may have been removed; the list of uploads shows those there are."
+        )
     return batch
+
+
+# What a command begins with
 
 
 class NotUnderReviewError(ConflictError):
@@ -43,7 +44,7 @@ def lock_under_review(batch_id: int, *, any_kind: bool = False) -> Batch:
 
     any_kind: an action or a revert, too, whose rows can be left out and confirmed, but not edited.
     """
-    batch = lock_batch(batch_id)
+    batch = get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
         raise NotUnderReviewError(batch)
     if not any_kind and batch.kind is not BatchKind.UPLOAD:
@@ -61,26 +62,16 @@ def nothing_done(batch: Batch) -> str:
 # Questions
 
 
-def get_batch(batch_id: int) -> Batch:
-    """The batch. Raises NotFoundError."""
-    batch = db.session.get(Batch, batch_id, options=_WHO)
-    if batch is None:
-        raise NotFoundError(
-            f"{NONE} It may have been removed; the list of uploads shows those there are."
-        )
-    return batch
-
-
-def find_same_file(batch: Batch) -> list[Batch]:
-    """Earlier batches of the very same file that are under review or at work."""
+def find_same_file(batch: Batch) -> Batch | None:
+    """An earlier batch of the very same file that is under review or at work."""
     if not batch.content_hash:
-        return []
+        return None
     query = select(Batch).where(
         Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(OPEN_STATES)
     )
     if batch.parts > 1:
         query = query.where(Batch.parts_id.is_distinct_from(batch.parts_id))
-    return list(db.session.scalars(query.order_by(Batch.id.desc()).limit(3)))
+    return db.session.scalar(query.order_by(Batch.id.desc()).limit(1))
 
 
 def list_batches(

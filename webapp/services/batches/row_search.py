@@ -5,37 +5,25 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import (
-    Callable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, TypeVarTuple
+from typing import TypeVarTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Select,
-    case,
     func,
     select,
 )
 from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.row_filter import (
-    PLANS_IN_ORDER,
-    Find,
-    Hint,
-    Mark,
-)
+from webapp.core.lists.row_filter import Find, Hint
 from webapp.core.plan.planner import Plan
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
 from webapp.models import Batch, ReplacedAddress, Row
-from webapp.schemas.rows import split_groups
+from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.directory import (
     lookup,
     replaced_addresses,
@@ -52,25 +40,22 @@ _SHOWN = defer(Row.read_cells, raiseload=True)
 """A page does not show the whole line as read."""
 
 
-def find_page(batch: Batch, find: Find, size: int = PAGE) -> Page[Row]:
+def find_page(batch: Batch, find: Find) -> Page[Row]:
     """The page that is asked for; at most two queries.
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    ids: list[int] = []
-    total = batch.size
-    if find.text:
-        ids = [row_id for row_id, _ in _find_ids(batch, find)]
-        total = len(ids)
-    elif find.is_on:
-        count = _filter(select(func.count(Row.id)), batch, find).order_by(None)
-        total = db.session.scalar(count) or 0
-    number = page_of(find.page, total, size)
-    start = (number - 1) * size
-    shown = ids[start : start + size]
-    query = _filter(select(Row).options(_SHOWN), batch, find)
-    rows = query.where(Row.id.in_(shown)) if find.text else query.limit(size).offset(start)
-    return Page(db.session.scalars(rows).all(), number, total, size)
+    found = _find_ids(batch, find) if find.is_on else None
+    total = batch.size if found is None else len(found)
+    number = page_of(find.page, total, PAGE)
+    start = (number - 1) * PAGE
+    rows = _filter(select(Row).options(_SHOWN), batch, find)
+    if found is None:
+        rows = rows.limit(PAGE).offset(start)
+    else:
+        shown = [row_id for row_id, _ in found[start : start + PAGE]]
+        rows = rows.where(Row.id.in_(shown))
+    return Page(db.session.scalars(rows).all(), number, total, PAGE)
 
 
 def _find_ids(batch: Batch, find: Find) -> list[tuple[int, Plan]]:
@@ -80,13 +65,6 @@ def _find_ids(batch: Batch, find: Find) -> list[tuple[int, Plan]]:
     says = _says(find)
     rows = db.session.execute(_filter(select(Row.id, Row.plan, *cells), batch, find))
     return [(row_id, plan) for row_id, plan, *texts in rows if says(*texts)]
-
-
-def find_look_alikes(batch: Batch, most: int = 5) -> Sequence[Row]:
-    """Those rows that invite an address with letters that only look Latin; no query where there is none."""
-    if not batch.counts.get(Mark.LOOKALIKE, 0):
-        return []
-    return find_page(batch, Find(mark=Mark.LOOKALIKE), most).rows
 
 
 def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
@@ -112,11 +90,9 @@ def find_problem(
     found = list(enumerate(_find_ids(batch, find)))
     if back:
         found.reverse()
-    here = next(
-        (n for n, (_, (row_id, _)) in enumerate(found) if row_id == start),
-        -1,
-    )
-    for place, (row_id, plan) in found[here + 1 :] + found[: here + 1]:
+    ids = [row_id for _, (row_id, _) in found]
+    after = ids.index(start) + 1 if start in ids else 0
+    for place, (row_id, plan) in found[after:] + found[:after]:
         if plan is Plan.ATTENTION:
             return place // PAGE + 1, db.session.get_one(Row, row_id)
     return None
@@ -154,20 +130,10 @@ def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Column
             Row.plan.in_([Plan.INVITE, Plan.UPDATE]),
             marks.contains(f'"{find.mark}"'),
         )
-    column = find.sort.column
-    key: ColumnElement[Any] = Row.line.expression
-    if column == "plan":
-        key = _PLACE
-    elif column != "line":
-        key = binary_order(func.lower(getattr(Row, column)))
+    key = getattr(Row, find.sort.column)
+    if find.sort.column in FIELDS:
+        key = binary_order(func.lower(key))
     return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
-
-
-_PLACE = case(
-    {plan: place for place, plan in enumerate(PLANS_IN_ORDER)},
-    value=Row.plan,
-)
-"""The place of a row's plan among PLANS_IN_ORDER."""
 
 
 # Notices above the counts
@@ -179,7 +145,7 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
     replaced: the replaced addresses among the rows.
     """
     notices = [Notice(**notice) for notice in batch.notices]
-    if any(notice.hint for notice in notices):
+    if notices:
         here = (
             Row.batch_id == batch.id,
             Row.hint.is_not(None),

@@ -75,7 +75,7 @@ def stage_again(batch_id: int, by: User) -> Batch:
     Returns the earlier one while it is not done: pressing twice makes one review. Raises ConflictError.
     """
     begin_write()
-    old = review.lock_batch(batch_id)
+    old = review.get_batch(batch_id)
     open_one = select(Batch).where(Batch.again_of_id == old.id, Batch.state.in_(review.OPEN_STATES))
     if found := db.session.scalar(open_one):
         db.session.rollback()

@@ -222,21 +222,9 @@ def _check(
 
 def _who_changed(batch: Batch, row: Row | None, field: str) -> str:
     """Who changed this cell, or row, last: "Ana Silva has since changed Role in row 12."."""
-    last = (
-        select(User.name, RowEdit.field, RowEdit.after)
-        .join(RowEdit, RowEdit.user_id == User.id)
-        .where(
-            RowEdit.batch_id == batch.id,
-            RowEdit.row_id == (row.id if row else None),
-            RowEdit.field.in_(FIELDS if field == "added" else (field, "removed")),
-            IS_DONE,
-        )
-        .order_by(RowEdit.id.desc())
-        .limit(1)
-    )
-    found = db.session.execute(last).first()
-    if found is None:
+    is_here = RowEdit.row_id == (row.id if row else None)
+    fields = FIELDS if field == "added" else (field, "removed")
+    steps = list_steps(batch, IS_DONE, is_here, RowEdit.field.in_(fields))
+    if not steps:
         return "What it changed is no longer as it was."
-    who, what, after = found
-    line = row.line if row else None
-    return f"{who} has since {describe_step(what, after, 1 if row else 0, line)}."
+    return f"{steps[0].who} has since {steps[0].words}."

@@ -70,16 +70,12 @@ def discard(batch_id: int) -> BaseResponse | Page:
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
         return redirect_to("batches.show", batch_id=batch_id)
     kind = batch.kind.value
-    keeps = "Keep it"
-    tells = "Nothing has been done."
-    if batch.kind is BatchKind.UPLOAD:
-        tells = f"{batch.name} and every edit made to it are deleted. Nothing has been sent."
-        keeps = "Keep editing"
+    nothing = batches.nothing_done(batch)
     return ask(
         asks=f"Discard this {kind}?",
-        tells=tells,
+        tells=f"{batch.name} and every edit made to it are deleted. {nothing}",
         does=f"Discard {kind}",
-        keeps=keeps,
+        keeps="Keep editing" if batch.kind is BatchKind.UPLOAD else "Keep it",
         home=url_for("batches.show", batch_id=batch_id),
         section="uploads",
         trail=(("Uploads", "batches.index"),),

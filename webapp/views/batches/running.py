@@ -11,7 +11,7 @@ from webapp.core.security.permissions import Permission
 from webapp.http.batches.run_pages import progress_context
 from webapp.http.questions import ask
 from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
-from webapp.models import BatchKind, User
+from webapp.models import User
 from webapp.services.batches import execute
 from webapp.services.batches import review as batches
 
@@ -44,12 +44,11 @@ def cancel(batch_id: int) -> BaseResponse | Page:
     batch = batches.get_batch(batch_id)
     if batch.state not in batches.AT_WORK:
         return redirect_to("batches.show", batch_id=batch_id)
-    is_upload = batch.kind is BatchKind.UPLOAD
     return ask(
         asks=f"Cancel the rest of this {batch.kind.value}?",
-        tells=f"Rows that are not done yet are skipped. What was {'sent stays sent' if is_upload else 'done stays done'}.",
+        tells="Rows that are not done yet are skipped. What was sent or changed stays so.",
         does="Cancel the rest",
-        keeps="Go on sending" if is_upload else "Go on",
+        keeps="Go on",
         home=url_for("batches.show", batch_id=batch_id),
         section="uploads",
         trail=(("Uploads", "batches.index"),),
