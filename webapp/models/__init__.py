@@ -30,10 +30,8 @@ from webapp.models.rows import MARKERS, REDONE, UNDONE, EditState, Outcome, Row,
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 
-_ONE_ROW = {"audit_chain", "mail_gate", "organisation"}
-
 # No id is given out twice. The log, pages that are open, and links name things by their id, also after these are deleted.
 # PostgreSQL's sequences see to it; on SQLite a table has to say so.
 for _table in Base.metadata.tables.values():
-    if "id" in _table.c and _table.name not in _ONE_ROW:
+    if "id" in _table.c:
         _table.dialect_options["sqlite"]["autoincrement"] = True

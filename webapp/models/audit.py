@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DDL, JSON, Index, String, event
+from sqlalchemy import DDL, Index, String, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
@@ -39,7 +39,7 @@ class AuditEvent(Model):
     count: Mapped[int] = mapped_column(default=1)
     """Repeated refusals are counted, not appended, until the event is sealed."""
 
-    personal: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON, default=dict)
+    personal: Mapped[JsonDict]
     """`core.security.audit_hashes.Digest` of actor, subject and details."""
     stamp: Mapped[Digest | None] = mapped_column(unique=True)
     """`core.security.audit_hashes.make_stamp`."""

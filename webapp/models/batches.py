@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String
+from sqlalchemy import JSON, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.actions import Action
@@ -21,7 +21,10 @@ from webapp.models.columns import (
     Id,
     JsonDict,
     JsonList,
+    JsonText,
+    JsonTexts,
     Now,
+    OwnBatchId,
     UserId,
 )
 from webapp.models.users import User
@@ -59,13 +62,13 @@ class Batch(Model):
     state: Mapped[BatchState] = mapped_column(default=BatchState.REVIEWING, index=True)
     file_name: Mapped[str] = mapped_column("name", String(255), default="")
     """The file's name as uploaded."""
-    title: Mapped[CodedText] = mapped_column(JSON, default=dict)
+    title: Mapped[JsonText]
     """What an action or a revert is called, as a code with parameters; {}: an upload. `name` words it."""
     content_hash: Mapped[Digest] = mapped_column(default="", index=True)
     """SHA-256 (hex) of the file, so that the same file uploaded again is recognised."""
     facts: Mapped[list[CodedText]] = mapped_column(JSON, default=list)
     """How the file was read, as codes with parameters; `reading` words it."""
-    header: Mapped[list[str]] = mapped_column(JSON, default=list)
+    header: Mapped[JsonTexts]
     """The file's header as read."""
     columns: Mapped[JsonDict]
     """`core.files.columns.Places` as a dictionary: which columns hold what; {}: not known."""
@@ -164,9 +167,7 @@ class BatchFile(Model):
 
     __tablename__ = "batch_files"
 
-    batch_id: Mapped[int] = mapped_column(
-        ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
-    )
+    batch_id: Mapped[OwnBatchId] = mapped_column(primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
     sheet: Mapped[str | None] = mapped_column(String(255))
     header_row: Mapped[int | None]

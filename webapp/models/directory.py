@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.db import Base, Model
-from webapp.models.columns import Digest, Email, Id, Now
+from webapp.models.columns import Digest, Email, Id, JsonDict, JsonTexts, Name, Now
 
 OWNER_ROLE_ID = 1
 """The Owner's role has this id, so that the database itself can hold "exactly one Owner" (an index on users)."""
@@ -31,8 +31,8 @@ class Alias(Model):
 
     id: Mapped[Id]
     kind: Mapped[AliasKind]
-    word: Mapped[str] = mapped_column(String(80))
-    key: Mapped[str] = mapped_column(String(80))
+    word: Mapped[Name]
+    key: Mapped[Name]
     """The word folded, as files are matched."""
     role_id: Mapped[int | None] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"))
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
@@ -45,11 +45,11 @@ class Role(Model):
     kind: ClassVar = AliasKind.ROLE
 
     id: Mapped[Id]
-    name: Mapped[str] = mapped_column(String(80))
-    key: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[Name]
+    key: Mapped[Name] = mapped_column(unique=True)
     """The name case-folded, as files are matched."""
     rank: Mapped[int]
-    permissions: Mapped[list[str]] = mapped_column(JSON)
+    permissions: Mapped[JsonTexts]
 
     aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
 
@@ -65,8 +65,8 @@ class Group(Model):
     kind: ClassVar = AliasKind.GROUP
 
     id: Mapped[Id]
-    name: Mapped[str] = mapped_column(String(80))
-    key: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[Name]
+    key: Mapped[Name] = mapped_column(unique=True)
     """The name case-folded with single spaces, as files are matched."""
     description: Mapped[str] = mapped_column(String(200), default="")
 
@@ -102,9 +102,9 @@ class HeaderMapping(Model):
     id: Mapped[Id]
     key: Mapped[Digest] = mapped_column(unique=True)
     """SHA-256 (hex) of the folded names of the columns."""
-    columns: Mapped[dict[str, str]] = mapped_column(JSON)
+    columns: Mapped[JsonDict]
     """`core.files.columns.Places` as a dictionary."""
-    names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    names: Mapped[JsonDict]
     """What the template calls a column -> what such files call it; empty for those remembered before this was kept."""
     created_at: Mapped[Now]
 

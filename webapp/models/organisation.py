@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, ForeignKeyConstraint, String
+from sqlalchemy import ForeignKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
-from webapp.models.columns import Digest, Id
+from webapp.models.columns import Digest, Id, JsonDict
 from webapp.models.directory import OWNER_ROLE_ID
 
 
@@ -28,7 +28,7 @@ class Organisation(Model):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(120), default="")
-    settings: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    settings: Mapped[JsonDict]
     """What was set on a page: the setting's name -> its value as text, as the environment would say it."""
     directory_version: Mapped[int] = mapped_column(default=1)
     """Raised by every change to users, invitations, groups and roles: stored plans that are older are made again."""

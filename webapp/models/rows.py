@@ -6,12 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.planner import Plan, PlannedChange
 from webapp.core.text import row_phrases
-from webapp.core.text.phrases import CodedText
 from webapp.db import Model
 from webapp.models.batches import Batch
 from webapp.models.columns import (
@@ -21,7 +20,10 @@ from webapp.models.columns import (
     Id,
     JsonDict,
     JsonList,
+    JsonText,
+    JsonTexts,
     Now,
+    OwnBatchId,
     UserId,
     partial_index,
 )
@@ -58,14 +60,14 @@ class Row(Model):
     )
 
     id: Mapped[Id]
-    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    batch_id: Mapped[OwnBatchId]
     line: Mapped[int]
     """The row's number as the spreadsheet shows it; the header is row 1."""
 
     read_email: Mapped[CellText]
     read_role: Mapped[CellText]
     read_groups: Mapped[CellText]
-    read_cells: Mapped[list[str]] = mapped_column(JSON, default=list)
+    read_cells: Mapped[JsonTexts]
     """The whole line as read, by the columns of `Batch.header`; empty for a row that was added by hand."""
     hint: Mapped[str | None] = mapped_column(String(16))
     """`core.text.notices.Hint`: what else the file says of this row."""
@@ -90,7 +92,7 @@ class Row(Model):
 
     outcome: Mapped[Outcome | None]
     """None: not yet claimed by a worker."""
-    reason: Mapped[CodedText] = mapped_column(JSON, default=dict)
+    reason: Mapped[JsonText]
     """Why it came to this outcome: a code with parameters, worded by `why`; {}: nothing to say."""
     done_at: Mapped[datetime | None]
     invitation_id: Mapped[int | None] = mapped_column(
@@ -162,7 +164,7 @@ class RowEdit(Model):
     )
 
     id: Mapped[Id]
-    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    batch_id: Mapped[OwnBatchId]
     row_id: Mapped[int | None] = mapped_column(ForeignKey("rows.id", ondelete="CASCADE"))
     """None for a change of the batch itself (mode, roles, skip)."""
     version: Mapped[int]

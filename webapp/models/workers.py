@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
-from webapp.models.columns import Now
+from webapp.models.columns import Name, Now
 
 
 class Worker(Model):
@@ -15,5 +14,5 @@ class Worker(Model):
     __tablename__ = "workers"
 
     # Unique to the process (`webapp.run.processes.unique_name`): machines and containers may share a host name.
-    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    name: Mapped[Name] = mapped_column(primary_key=True)
     seen_at: Mapped[Now]
