@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis import Redis
+from rq import Queue, SimpleWorker
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import maintenance, stopping
 from webapp.jobs import outbox as jobs
 from webapp.models import Batch, BatchState, InvitationState, MessageState, Outcome, Row, Worker
-from webapp.queue import open_queue
+from webapp.queue import QUEUE
 from webapp.services.mail import claim, outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.settings.settings import Settings
-from worker import run_next_job
 
 from tests.factories import make_batch, make_persona, token_of
 from tests.mail_fixtures import die, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
@@ -294,7 +295,8 @@ def test_without_a_mail_server_messages_become_files(app: Flask, settings: Setti
 
 def names(queue: str) -> list[str]:
     """The jobs that were rung for."""
-    return sorted(id.rpartition("-")[0] for id in open_queue(queue, 5).job_ids)
+    with Redis.from_url(queue) as server:
+        return sorted(id.rpartition("-")[0] for id in Queue(QUEUE, connection=server, serializer="json").job_ids)
 
 
 def test_the_sweep_beats_and_forgets_workers_unseen_for_an_hour(app: Flask) -> None:
@@ -381,9 +383,10 @@ def run_jobs(app: Flask, queue: str) -> Callable[[], None]:
     """`run_jobs()`: a real worker runs what was rung for, until nothing is left."""
 
     def run() -> None:
-        waiting = open_queue(queue, 5)
-        while waiting.count:
-            run_next_job(app, waiting)
+        with Redis.from_url(queue) as server:
+            SimpleWorker([Queue(QUEUE, connection=server, serializer="json")], connection=server, serializer="json").work(
+                burst=True
+            )
         db.session.rollback()
 
     return run

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 import rq
-from rq.job import Job
+from rq.job import Job, JobStatus
+from rq.registry import StartedJobRegistry
 from webapp.db import db
 from webapp.models import Message, MessageState
-from webapp.queue import enqueue_send, open_queue
-from worker import run_next_job
+from webapp.queue import QUEUE, enqueue_send, open_queue
+from worker import JobRunner
 
 PROCESS = "webapp.jobs.batches.process"
 
@@ -27,8 +29,7 @@ def folder(tmp_path):
 
 
 def work(app, waiting):
-    while waiting.count:
-        run_next_job(app, waiting)
+    JobRunner(app, waiting).work(burst=True, logging_level="ERROR")
 
 
 def foreign(folder):
@@ -83,6 +84,16 @@ def test_callbacks_are_not_called_even_with_a_job_of_ours(app, waiting):
     work(app, waiting)
     assert waiting.count == 0
     assert waiting.failed_job_registry.count == 0
+
+
+def test_nor_when_a_job_is_found_that_its_worker_left_behind(app, waiting, caplog):
+    job = waiting.enqueue(PROCESS, 404, on_failure=rq.Callback("os.mkdir"))
+    waiting.remove(job)
+    job.set_status(JobStatus.STARTED)
+    waiting.connection.zadd(StartedJobRegistry(QUEUE, connection=waiting.connection).key, {f"{job.id}:1": time.time() - 100})
+    work(app, waiting)
+    assert "os.mkdir" not in caplog.text
+    assert "mkdir" not in caplog.text
 
 
 def test_ours_is_run(app, waiting, owner):
