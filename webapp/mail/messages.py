@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,29 +49,27 @@ def invitation(
     organisation, inviter: may be blank. groups: names. message: the inviter's own words, on
     several lines if they like. own_subject, words: the organisation's own, in every invitation; the first sentence
     stays what it is. reply_to: name and address of who gets the replies; the e-mail tells the address. link: None for a
-    test, which says so in its place. Line breaks and control characters in names become spaces, so that no name adds a
-    header or a line.
+    test, which says so in its place.
     """
     said = invitation_subject(organisation, inviter)
-    heading = on_one_line(own_subject) or said
+    heading = own_subject.strip() or said
+    if is_reminder:
+        heading = f"Reminder: {heading}"
+        said += ", and you have not joined yet"
+    if not link:
+        heading = f"Test: {heading}"
     values = {
-        "place": on_one_line(organisation) or NAMELESS,
-        "subject": f"{said}, and you have not joined yet" if is_reminder else said,
-        "role": on_one_line(role),
-        "groups": ", ".join(on_one_line(name) for name in groups),
+        "place": organisation.strip() or NAMELESS,
+        "subject": said,
+        "role": role,
+        "groups": ", ".join(groups),
         "link": link,
         "validity": plural(expires_days, "day"),
-        "words": _lines(words),
-        "message": _lines(message),
-        "reply_to": on_one_line(reply_to[1]),
+        "words": words.strip().splitlines(),
+        "message": message.strip().splitlines(),
+        "reply_to": reply_to[1],
     }
-    email = _render(
-        "invitation",
-        to,
-        f"{'' if link else 'Test: '}{'Reminder: ' if is_reminder else ''}{heading}",
-        values,
-    )
-    return replace(email, reply_to=reply_to)
+    return _render("invitation", to, heading, values, reply_to)
 
 
 NOT_YOU = "If this was not you, choose a new password at once and tell the people who manage users."
@@ -123,35 +121,44 @@ ACCOUNT_TEXTS = {
 """By the kind of the message."""
 
 
-def account(kind: str, *, to: str, organisation: str, link: str = "", **params: str) -> Email:
+def account(
+    kind: str,
+    *,
+    to: str,
+    organisation: str,
+    link: str = "",
+    reply_to: tuple[str, str] = ("", ""),
+    **params: str,
+) -> Email:
     """An e-mail about an account. params: `validity` (how long the link works), or `at` (when it happened)."""
-    place = on_one_line(organisation) or NAMELESS
     said = ACCOUNT_TEXTS[kind]._asdict()
     values = {name: text.format(**params) for name, text in said.items()}
-    values |= {"place": place, "link": link}
-    return _render("account", to, f"{values['subject']}: {place}", values)
+    values["place"] = organisation.strip() or NAMELESS
+    values["link"] = link
+    return _render("account", to, f"{values['subject']}: {values['place']}", values, reply_to)
 
 
-def _render(template: str, to: str, subject: str, values: dict[str, Any]) -> Email:
+def _render(
+    template: str, to: str, subject: str, values: dict[str, Any], reply_to: tuple[str, str]
+) -> Email:
     text, html = (
         _templates().get_template(f"{template}.{kind}").render(values, to=to)
         for kind in ("txt", "html")
     )
-    return Email(to, subject, text, html)
+    return Email(to, on_one_line(subject), text, html, reply_to)
 
 
 def invitation_subject(organisation: str, inviter: str) -> str:
     """\"Maren Okafor invited you to Northfield Academy": the Subject, and the first sentence."""
-    who = f"{on_one_line(inviter)} invited you" if on_one_line(inviter) else "You are invited"
-    return f"{who} to {on_one_line(organisation) or NAMELESS}"
-
-
-def _lines(text: str) -> list[str]:
-    return [on_one_line(line) for line in text.strip().splitlines()]
+    who = f"{inviter.strip()} invited you" if inviter.strip() else "You are invited"
+    return f"{who} to {organisation.strip() or NAMELESS}"
 
 
 def on_one_line(text: str) -> str:
-    """On one line, without control characters and those that turn the reading direction."""
+    """On one line, without control characters and those that turn the reading direction.
+
+    Every subject and every value in a template becomes so: no name adds a header or a line.
+    """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -161,6 +168,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        finalize=on_one_line,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -32,20 +32,19 @@ class MimeMessage:
     data: bytes
 
 
-def build(
-    email: Email, sender: str, message_id: str, date: datetime, reply_to: tuple[str, str] = ("", "")
-) -> MimeMessage:
+def build(email: Email, sender: str, message_id: str, date: datetime) -> MimeMessage:
     """Build the MIME message; the same bytes at every try.
 
-    sender: `Name <address>`. message_id: with its angle brackets. date: aware. reply_to: name and address; blank: the sender.
+    sender: `Name <address>`. message_id: with its angle brackets. date: aware.
     Raises PermanentDeliveryError where it cannot be built.
     """
     recipient = envelope_address(email.to)
     try:
         message = EmailMessage(_POLICY)
         message["From"] = _mailbox(*parseaddr(sender))
-        if reply_to[1]:
-            message["Reply-To"] = _mailbox(on_one_line(reply_to[0]), reply_to[1])
+        name, address = email.reply_to
+        if address:
+            message["Reply-To"] = _mailbox(on_one_line(name), address)
         message["To"] = _mailbox("", recipient)
         message["Subject"] = _encode("Subject", email.subject)
         message["Date"] = format_datetime(date)

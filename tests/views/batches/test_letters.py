@@ -239,7 +239,7 @@ class TestTest:
         (id, _) = claim.claim("w1")
         assert db.session.get_one(Message, id).kind is MessageKind.TEST
         claim.begin_data(id, "w1")
-        results.record_failed(id, "w1", {"code": "mailbox_full", "codes": "552 5.2.2"})
+        results.record_failed(id, "w1", {"code": "refused", "words": "552 5.2.2"})
         assert rows_of(batch)[0].outcome is Outcome.WAITING
 
     def test_still_goes_when_the_batch_is_cancelled_and_its_row_keeps_its_outcome(self, admin, sink):

@@ -170,38 +170,32 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[tuple[int, MimeMessa
     itself and never holds up the others. If the server's key was changed, the invitation gets the link that is sent.
     """
     begin_write()
-    open_messages = {}
+    open_messages = []
     for message in render.load_messages(Message.id.in_(ids), _is_of(worker)):
         if code := render.why_not_sent(message):
             results.cancel(message, {"code": code})
         else:
             render.refresh_link(message)
-            open_messages[message.id] = message
+            open_messages.append(message)
     commit_and_keep()
     ready = []
     failed = {}
-    for message_id in ids:
-        if message_id not in open_messages:
-            continue
+    sender = in_force.settings().mail_from
+    for message in sorted(open_messages, key=lambda message: ids.index(message.id)):
         try:
-            ready.append((message_id, _build(open_messages[message_id])))
+            email = render.render(message, sending=True)
+            made = mime.build(email, sender, message.message_id, message.created_at)
+            ready.append((message.id, made))
         except PermanentDeliveryError as error:
-            failed[message_id] = error.answer
+            failed[message.id] = error.answer
         except Exception:
-            current_app.logger.exception("message %s could not be written", message_id)
-            failed[message_id] = {"code": "failed_here"}
+            current_app.logger.exception("message %s could not be written", message.id)
+            failed[message.id] = {"code": "failed_here"}
     db.session.rollback()
     for message_id, answer in failed.items():
         results.record_failed(message_id, worker, answer)
     results.finish_done()
     return ready
-
-
-def _build(message: Message) -> MimeMessage:
-    email = render.render(message, sending=True)
-    reply_to = email.reply_to if email.reply_to[1] else in_force.reply_to()
-    sender = in_force.settings().mail_from
-    return mime.build(email, sender, message.message_id, message.created_at, reply_to)
 
 
 def begin_data(message_id: int, worker: str, *, is_file: bool = False) -> None:

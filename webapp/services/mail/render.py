@@ -81,6 +81,7 @@ def render(message: Message, *, sending: bool = False) -> Email:
         to=message.recipient,
         organisation=in_force.organisation_name(),
         link=account_links.link_url(link) if link else "",
+        reply_to=in_force.reply_to(),
         validity=account_links.validity(link.purpose) if link else "",
         at=full(message.created_at, in_force.settings().time_zone),
     )
@@ -104,11 +105,11 @@ def _render_invitation(message: Message, invitation: Invitation, sending: bool) 
 def _write_invitation(to: str, by: User | None, **values: Any) -> Email:
     """An invitation from `by`, who may be gone: replies go to them only while they are here."""
     is_here = by is not None and by.state is UserState.ACTIVE
-    values |= in_force.letterhead()
     return emails.invitation(
         to=to,
         inviter=by.name if by else "",
         reply_to=in_force.reply_to((by.name, by.email) if by and is_here else ("", "")),
+        **in_force.letterhead(),
         **values,
     )
 
@@ -138,44 +139,37 @@ def example_row(batch_id: int) -> Row | None:
 
 
 def render_example(
-    by: User,
-    row: Row | None = None,
-    valid_days: int | None = None,
-    message: str = "",
-) -> Email:
-    """The e-mail that a person would get if `by` confirmed: the row's, else one who is made up. Its link leads nowhere."""
-    to = row.email if row else "ines.carvalho@example.org"
-    link = f"{in_force.environment().public_url}/invitations/…"
-    return _write_example(to, by, link, row, valid_days, message)
-
-
-def _render_test(message: Message) -> Email:
-    """A test is from its own recipient, who asked for it, and has no link. Of a discarded upload it is a general one."""
-    to, row = message.recipient, message.row
-    by = db.session.scalar(select(User).where(User.email == to))
-    if row is None:
-        return _write_example(to, by, None)
-    return _write_example(to, by, None, row, row.batch.valid_days, row.batch.message)
-
-
-def _write_example(
-    to: str,
     by: User | None,
-    link: str | None,
     row: Row | None = None,
     valid_days: int | None = None,
     message: str = "",
+    test_to: str = "",
 ) -> Email:
+    """The e-mail that a person would get if `by` confirmed: the row's, else one who is made up. Its link leads nowhere.
+
+    test_to: who gets it as a test, without a link.
+    """
     role, groups = _access_in_names(row)
+    address = row.email if row else "ines.carvalho@example.org"
+    link = f"{in_force.environment().public_url}/invitations/…"
     return _write_invitation(
-        to,
+        test_to or address,
         by,
         role=role,
         groups=groups,
-        link=link,
+        link=None if test_to else link,
         expires_days=valid_days or in_force.settings().invite_days,
         message=message,
     )
+
+
+def _render_test(message: Message) -> Email:
+    """A test is from its own recipient, who asked for it. Of a discarded upload it is a general one."""
+    to, row = message.recipient, message.row
+    by = db.session.scalar(select(User).where(User.email == to))
+    if row is None:
+        return render_example(by, test_to=to)
+    return render_example(by, row, row.batch.valid_days, row.batch.message, to)
 
 
 def _access_in_names(row: Row | None) -> tuple[str, list[str]]:

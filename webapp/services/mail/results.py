@@ -221,15 +221,8 @@ def finish_done() -> None:
         or_(Row.outcome.is_(None), Row.outcome == Outcome.WAITING),
     )
     running = (BatchState.PROCESSING, BatchState.PAUSED)
-    done = select(Batch).where(
-        Batch.state.in_(running),
-        ~is_open,
-    )
-    if not db.session.scalar(select(done.exists())):
-        db.session.rollback()
-        return
     begin_write()
-    for batch in db.session.scalars(done).all():
+    for batch in db.session.scalars(select(Batch).where(Batch.state.in_(running), ~is_open)).all():
         _finish(batch)
     db.session.commit()
 
