@@ -498,27 +498,16 @@ def test_a_not_now_for_each_recipient_alone_puts_each_off(sent_by: Callable[...,
 # A server that is away while nothing is due
 
 
-def test_a_message_that_is_not_due_tries_a_server_that_is_away(sink: Sink) -> None:
+@pytest.mark.parametrize("what", ["is due later", "is cancelled"])
+def test_the_alarm_ends_where_nothing_is_held_up(sink: Sink, what: str) -> None:
     make_message(INES)
     sink.stop()
     jobs.send()
     assert throttle.alarm()
-    message_to(INES).due_at = utcnow() + timedelta(hours=1)
-    db.session.commit()
-    sink.start()
-    maintenance.tick("one")
-    assert throttle.alarm(), "every 30 seconds"
-    pass_time(seconds=31)
-    maintenance.tick("one")
-    assert throttle.alarm() is None
-    assert sink.recipients == [INES]
-
-
-def test_the_alarm_ends_where_nothing_is_held_up(sink: Sink) -> None:
-    make_message(INES)
-    sink.stop()
-    jobs.send()
-    outbox.cancel_for_invitations([message_to(INES).invitation_id])
+    if what == "is cancelled":
+        outbox.cancel_for_invitations([message_to(INES).invitation_id])
+    else:
+        message_to(INES).due_at = utcnow() + timedelta(hours=1)
     db.session.commit()
     maintenance.tick("one")
     assert throttle.alarm(), "every 30 seconds"

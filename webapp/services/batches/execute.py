@@ -95,9 +95,8 @@ def run_chunk(batch_id: int, limit: int) -> bool:
     if rows:
         assert batch.confirmed_by is not None
         _apply_rows(batch, rows, batch.confirmed_by)
-    db.session.commit()
-    if rows:
         current_app.logger.info("batch %d: %s worked off", batch_id, plural(len(rows), "row"))
+    db.session.commit()
     results.finish_done()
     return len(rows) == limit
 
@@ -187,7 +186,7 @@ def _try_to_apply(
             if new := [row for row in rows if row.change.before is None]:
                 _invite(new, batch, by, registry)
             for row in rows:
-                if row not in new:
+                if row.change.before is not None:
                     _update(row, batch, by, registry)
     except OperationalError:
         raise  # the database's trouble, not the rows': the whole chunk is tried again

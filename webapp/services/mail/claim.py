@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
 
 from webapp.core.errors import ConflictError
 from webapp.core.text.phrases import CodedText
@@ -26,7 +26,6 @@ from webapp.models import (
     BatchState,
     Invitation,
     InvitationState,
-    MailCircuit,
     Message,
     MessageState,
     Phase,
@@ -47,7 +46,7 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     """Claim what is due for this worker, most urgent first, as far as the throttle allows. Returns the ids.
 
     Messages whose worker has died are released first. While sending is held up, one message every 30 s goes to see
-    whether the mail server is back, due or not; where none is left, nothing is held up any more.
+    whether the mail server is back; where none is due, nothing is held up any more.
     """
     begin_write()
     _release(_is_abandoned())
@@ -56,7 +55,7 @@ def claim(worker: str, limit: int = 20) -> list[int]:
     order = [Message.due_at, Message.id]
     if not circuit.paused_at:  # else another message goes each time, whatever its priority
         order.insert(0, Message.priority)
-    due = select(Message.id).where(_is_due(circuit)).order_by(*order).limit(limit)
+    due = select(Message.id).where(_is_due()).order_by(*order).limit(limit)
     # Two statements: as one, PostgreSQL may run the select once a row, and its limit then holds for nothing.
     ids = list(db.session.scalars(due)) if limit else []
     claimed = {
@@ -137,18 +136,16 @@ def read_settings() -> Settings:
 def oldest_due() -> datetime | None:
     """Since when the oldest unsent message has been due; None while none waits. What is paused does not count."""
     return db.session.scalar(
-        select(func.min(Message.due_at)).where(or_(_is_due(None), _is_abandoned()))
+        select(func.min(Message.due_at)).where(or_(_is_due(), _is_abandoned()))
     )
 
 
-def _is_due(circuit: MailCircuit | None) -> ColumnElement[bool]:
+def _is_due() -> ColumnElement[bool]:
     """Whether a message may be claimed; of a paused batch none is."""
-    is_held_up = circuit is not None and circuit.paused_at is not None
     is_paused = exists().where(
         Row.id == Message.row_id, Batch.id == Row.batch_id, Batch.state == BatchState.PAUSED
     )
-    is_time = true() if is_held_up else Message.due_at <= utcnow()
-    return and_(Message.state == MessageState.QUEUED, is_time, ~is_paused)
+    return and_(Message.state == MessageState.QUEUED, Message.due_at <= utcnow(), ~is_paused)
 
 
 def _is_abandoned() -> ColumnElement[bool]:

@@ -205,12 +205,12 @@ def list_messages(viewer: User, before_id: int | None = None) -> list[tuple[Mess
     older = [Message.id < before_id] if before_id else []
     ids = _seen_by(viewer, Message.id).where(*older).order_by(Message.id.desc()).limit(PAGE)
     listed = render.load_messages(Message.id.in_(ids))
-    return [(message, _subject(message)) for message in listed]
-
-
-def _subject(message: Message) -> str:
-    is_test = message.kind is MessageKind.TEST
-    return "Test of an invitation" if is_test else render.render(message).subject
+    found = []
+    for message in listed:
+        is_test = message.kind is MessageKind.TEST  # its upload may be long gone
+        subject = "Test of an invitation" if is_test else render.render(message).subject
+        found.append((message, subject))
+    return found
 
 
 def count_by_state(viewer: User) -> Mapping[MessageState, int]:
@@ -261,22 +261,16 @@ class Delivery:
 
 def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
     """The delivery status of these invitations, by id, from the newest e-mail of each; a fixed number of queries."""
-    newest = (
-        select(func.max(Message.id))
-        .where(Message.invitation_id == Invitation.id, Message.kind.in_(KINDS))
-        .correlate(Invitation)
-        .scalar_subquery()
-    )
-    query = (
-        select(Invitation, Message)
-        .outerjoin(Message, Message.id == newest)
-        .where(in_json(Invitation.id, ids))
-        .options(lazyload(Invitation.groups))
-    )
+    ids = list(ids)
+    sent = select(Message).where(in_json(Message.invitation_id, ids), Message.kind.in_(KINDS))
+    newest = {
+        message.invitation_id: message for message in db.session.scalars(sent.order_by(Message.id))
+    }
+    invitations = select(Invitation).where(in_json(Invitation.id, ids))
     alarm = throttle.alarm()
     return {
-        invitation.id: _describe(invitation, message, alarm)
-        for invitation, message in db.session.execute(query)
+        invitation.id: _describe(invitation, newest.get(invitation.id), alarm)
+        for invitation in db.session.scalars(invitations.options(lazyload(Invitation.groups)))
     }
 
 

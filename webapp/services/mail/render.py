@@ -105,11 +105,11 @@ def _render_invitation(message: Message, invitation: Invitation, sending: bool) 
 def _write_invitation(to: str, by: User | None, **values: Any) -> Email:
     """An invitation from `by`, who may be gone: replies go to them only while they are here."""
     is_here = by is not None and by.state is UserState.ACTIVE
+    values |= in_force.letterhead()
     return emails.invitation(
         to=to,
         inviter=by.name if by else "",
         reply_to=in_force.reply_to((by.name, by.email) if by and is_here else ("", "")),
-        **in_force.letterhead(),
         **values,
     )
 
@@ -173,7 +173,7 @@ def _render_test(message: Message) -> Email:
 
 
 def _access_in_names(row: Row | None) -> tuple[str, list[str]]:
-    """The role and the groups that a row gives, as planned or else as its cells say; without a row, some that are common."""
+    """The role and the groups that a row gives, as planned or else as its cells say; without a row, the lowest role."""
     registry = lookup.registry()
     after = row.change.after if row else None
     # a role may be deleted after its rows were planned
@@ -181,7 +181,4 @@ def _access_in_names(row: Row | None) -> tuple[str, list[str]]:
         return registry.role_by_id[after.role].name, after.group_names(registry)
     if row:
         return row.role, split_groups(row.groups)
-    for role in registry.roles:
-        if not (role.manages_people or role.is_owner):
-            return role.name, [group.name for group in registry.groups[:2]]
-    return "", []
+    return registry.roles[-1].name, [group.name for group in registry.groups[:2]]
