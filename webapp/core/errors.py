@@ -7,11 +7,12 @@ class MusterError(Exception):
     """Base of all our errors; `str()` is a sentence for the person.
 
     status: the answer's status code. title: its heading, "" for the usual one of the status. link: a (text, address) pair that
-    helps, or None.
+    helps, or None. refusal: as what the audit log counts it, or "".
     """
 
     status = 500
     title = ""
+    refusal = ""
     link: tuple[str, str] | None = None
 
 
@@ -19,6 +20,7 @@ class ForbiddenError(MusterError):
     """The person may not do this."""
 
     status = 403
+    refusal = "access.refused"
 
     def __init__(
         self, text: str = "Your role does not include this. Ask an administrator if you need it."
@@ -34,6 +36,8 @@ class NotFoundError(MusterError):
 
 class OutOfRankError(NotFoundError):
     """The person or role ranks above the current user: answered as if it did not exist."""
+
+    refusal = "rank.refused"
 
 
 class ConflictError(MusterError):
@@ -68,6 +72,7 @@ class RateLimitError(RuleViolationError):
     """Asked for more often than is allowed within a while."""
 
     status = 429
+    refusal = "limit.refused"
 
 
 class TooManyTriesError(MusterError):

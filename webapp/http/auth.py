@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import (
     BusyError,
     RateLimitError,
-    RuleViolationError,
     TooManyTriesError,
 )
-from webapp.core.text.formatting import plural
+from webapp.core.security.tokens import hash_token
 from webapp.db import utcnow
 from webapp.http import rate_limits
 from webapp.http.rate_limits import MINUTES, Limit
@@ -36,8 +34,6 @@ ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine. Nobody is signed in there."""
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
-FEW = 3
-"""From this many tries left on, the page says how many."""
 
 
 def load_user() -> None:
@@ -58,7 +54,7 @@ def start_session(user: User) -> None:
         sessions.end_sessions(g.user, g.user, only=g.session_id)
     clear_session()
     session.setdefault("device", secrets.token_hex(8))
-    known = [_digest(user.email_key), *session.get("known", [])]
+    known = [hash_token(user.email_key), *session.get("known", [])]
     session["known"] = list(dict.fromkeys(known))[:KNOWN]
     session["sid"] = sessions.start_session(user, peer(), request.user_agent.string)
 
@@ -98,37 +94,28 @@ def check_given_password() -> bool:
     return bool(password)
 
 
-def count_try(account: str, limit: Limit, what: str) -> dict[str, int]:
-    """Count a try of something that could be guessed. -> how many are left, by counter. Raises TooManyTriesError.
+def count_try(account: str, limit: Limit, what: str) -> list[str]:
+    """Count a try of something that could be guessed. -> its counters, to take it back. Raises TooManyTriesError.
 
     what: in the audit log, such as "second step".
     """
-    is_known = _digest(account) in session.get("known", ())
+    is_known = hash_token(account) in session.get("known", ())
     device = session["device"] if is_known else ""
-    left = rate_limits.hit(account, peer(), limit, device)
-    if min(left.values()) < 0:
+    counters = rate_limits.hit(account, peer(), limit, device)
+    if not counters:
         record_refusal("limit.refused", what)
         raise TooManyTriesError(f"Too many tries. Try again in {MINUTES} minutes.")
-    return left
+    return counters
 
 
 @contextmanager
 def limit_tries(account: str, limit: Limit, what: str) -> Iterator[None]:
-    """Count a try as `count_try` does; the block checks it, and a right guess is refunded.
-
-    Raises TooManyTriesError instead of running the block, or the block's RuleViolationError, which says how many tries are left.
-    """
+    """Count a try as `count_try` does; the block checks it and raises RuleViolationError. A right guess is taken back."""
     counters = count_try(account, limit, what)
     try:
         yield
     except BusyError:  # nothing was checked
         rate_limits.refund(counters)
-        raise
-    except RuleViolationError as refusal:
-        left = min(counters.values())
-        if left <= FEW:
-            tries = plural(left, "try", "tries")
-            refusal.args = (f"{refusal} {tries} left before a pause of {MINUTES} minutes.",)
         raise
     rate_limits.refund(counters)
 
@@ -151,7 +138,3 @@ def record_refusal(kind: str, what: str = "") -> None:
     user = g.get("user")
     what = what or f"{request.method} {request.path}"
     run_after_response(count_refusal, kind, user.id if user else None, what, peer())
-
-
-def _digest(account: str) -> str:
-    return hashlib.sha256(account.encode()).hexdigest()[:16]

@@ -24,7 +24,7 @@ PADDING = 100
 
 def compress(response: Response) -> Response:
     """After every request: gzip text. Files to be saved stay as they are."""
-    if response.mimetype not in TYPES or response.status_code in (204, 206, 304):
+    if response.mimetype not in TYPES or response.status_code == 206:
         return response
     response.vary.add("Accept-Encoding")
     is_file = response.is_streamed and request.endpoint != "static"
@@ -35,8 +35,8 @@ def compress(response: Response) -> Response:
     if len(data) < SHORTEST:
         return response
     packed = io.BytesIO()
-    name = "-" * secrets.randbelow(PADDING)
-    with GzipFile(name, "wb", 6, packed, mtime=0) as file:
+    padding = "-" * secrets.randbelow(PADDING)
+    with GzipFile(padding, "wb", 6, packed, mtime=0) as file:
         file.write(data)
     response.set_data(packed.getvalue())
     response.headers["Content-Encoding"] = "gzip"

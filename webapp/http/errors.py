@@ -24,10 +24,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import logs
 from webapp.core.errors import (
-    ForbiddenError,
     MusterError,
-    OutOfRankError,
-    RateLimitError,
     RuleViolationError,
 )
 from webapp.db import db
@@ -37,13 +34,6 @@ from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
 from webapp.services.batches.review import NotUnderReviewError
 from webapp.services.settings import in_force
 
-NOTED = {
-    ForbiddenError: "access.refused",
-    RateLimitError: "limit.refused",
-    OutOfRankError: "rank.refused",
-}
-"""Which of our errors are refusals that the audit log counts."""
-
 
 def broken_promise(error: MusterError) -> BaseResponse:
     """Answer one of our own errors with its sentence.
@@ -51,9 +41,8 @@ def broken_promise(error: MusterError) -> BaseResponse:
     Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
     that page is not lost.
     """
-    kind = NOTED.get(type(error))
-    if kind and g.get("user"):
-        record_refusal(kind)
+    if error.refusal and g.get("user"):
+        record_refusal(error.refusal)
     may_go_back = g.get("user") and error.status not in (400, 403) and not is_fragment()
     back = safe_next(request.form.get("next")) if may_go_back else None
     if back:

@@ -5,7 +5,6 @@ All processes count together on the queue server. While it does not answer, each
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from limits.storage import MemoryStorage, RedisStorage
 
 from webapp import queue
 from webapp.core.security.peers import place_of
+from webapp.core.security.tokens import hash_token
 from webapp.services.settings import in_force
 
 MINUTES = 15
@@ -71,20 +71,20 @@ class Counters:
         return self.own.incr(key, MINUTES * 60, amount)
 
 
-def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> dict[str, int]:
-    """Count one try. -> how many are left, by counter; one is below 0 where this was one too many.
+def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> list[str]:
+    """Count one try. -> its counters, for `refund`; none where this was one too many.
 
     account: its e-mail, whether such an account exists or not. device: names a browser in which this account has signed
     in before; "" for any other. Known browsers are counted separately, so only someone who once signed in can lock the
     account there. For all others the address is counted first, and a refused try counts no further: one address alone
     cannot lock an account.
     """
-    left = {}
+    counters = []
     for key, most in _limits(account, peer, limit, device).items():
-        left[key] = most - _counters().add(key)
-        if left[key] < 0:
-            break
-    return left
+        counters.append(key)
+        if _counters().add(key) > most:
+            return []
+    return counters
 
 
 def refund(counters: Iterable[str]) -> None:
@@ -106,10 +106,9 @@ def log_refusal(kind: str, words: str) -> None:
 
 def _limits(account: str, peer: str, limit: Limit, device: str) -> dict[str, int]:
     """The counters of a try, and the most that each may reach."""
-    who = hashlib.sha256(account.encode()).hexdigest()[:32]
+    who = hash_token(account)
     place = place_of(peer)
-    # A code has six digits: nobody guesses at an account from many addresses.
-    by_account = BY_BOTH if limit is Limit.CODE else BY_ACCOUNT
+    by_account = BY_BOTH if limit is Limit.CODE else BY_ACCOUNT  # a code has only six digits
     if device:
         return {
             f"{limit}-device/{who}/{device}": BY_BOTH,

@@ -33,7 +33,6 @@ from webapp.core.lists.paging import read_number
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import (
     become_administrators,
-    day,
     full,
     lasting,
     plural,
@@ -50,12 +49,17 @@ PUBLIC = "public"
 SIGNED_IN = "signed in"
 """Anybody signed in may call it."""
 
-CSP = "; ".join(
-    (
-        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
-        "font-src 'self'", "frame-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-    )
-)  # fmt: skip
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Muster-Answer": "1",  # js/requests.js lets no other answer into a page
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+"""Of every answer."""
 FRAME_CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
 )
@@ -150,14 +154,14 @@ def peer() -> str:
     return request.remote_addr or ""
 
 
-def run_after_response(command: Callable[..., None], *args: Any, **details: Any) -> None:
+def run_after_response(command: Callable[..., None], *args: Any) -> None:
     """Call a command after the answer was sent, in its own transaction. If the database fails, that is only logged."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def call() -> None:
         with app.app_context():
             try:
-                command(*args, **details)
+                command(*args)
             except SQLAlchemyError as error:
                 app.logger.warning("%s was not written: %s", command.__name__, type(error).__name__)
 
@@ -216,13 +220,10 @@ def security_headers(response: Response) -> Response:
     """After every request: set headers against framing, sniffing, caching and loading from other sites."""
     headers = response.headers
     parts = request.view_args or {}
-    headers["Muster-Answer"] = "1"  # js/requests.js lets no other answer into a page
     headers.setdefault("Content-Security-Policy", CSP)
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers.update(HEADERS)
     # An address with a token is sent to nobody, not even to ourselves.
     headers["Referrer-Policy"] = "no-referrer" if "token" in parts else "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
         response.vary.add("HX-Request")
@@ -260,7 +261,6 @@ def register_words(app: Flask) -> None:
 
     app.jinja_env.filters.update(
         when=lambda moment: when(moment, utcnow(), zone()),
-        day=lambda moment: day(moment, utcnow(), zone()),
         full=lambda moment: full(moment, zone()),
         clock=lambda moment: moment.astimezone(zone()).strftime("%H:%M:%S"),
         lasting=lasting,

@@ -6,9 +6,9 @@ import pytest
 from webapp.core.security.permissions import SHIPPED_ROLES, Permission, what_it_does
 
 TOLD = {
-    "Admin": "Manages users and groups, invites people, reads outgoing mail, reads the audit log",
-    "Investigator": "Sees people, sees uploads, reads the audit log",
-    "Analyst": "Sees people, sees uploads",
+    "Admin": "Manages users and groups, reads outgoing mail, invites people, reads the audit log",
+    "Investigator": "Reads the audit log, sees uploads, sees people",
+    "Analyst": "Sees uploads, sees people",
     "Broadcaster": "Sees their own role and groups",
 }
 

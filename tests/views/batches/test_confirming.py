@@ -191,8 +191,8 @@ class TestPassword:
     @pytest.mark.slow
     def test_tries_are_limited_as_at_the_sign_in(self, admin):
         batch = stage(admin, ADMINS)
-        said = [confirm(admin, batch, 422, password=f"wrong {n}").page.text for n in range(10)]
-        assert "0 tries left before a pause of 15 minutes." in said[-1]
+        for n in range(10):
+            confirm(admin, batch, 422, password=f"wrong {n}")
         page = confirm(admin, batch, 429, password=PASSWORD).page
         assert "Too many tries. Try again in 15 minutes." in page.text
         assert state_of(batch) is BatchState.REVIEWING

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Permission(StrEnum):
@@ -26,37 +25,45 @@ class Permission(StrEnum):
     """Organisation settings, role definitions, handing over ownership."""
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """A permission in words: the heading of its column, what it lets people do, and what it is no use without."""
+class Meaning(NamedTuple):
+    """A permission in words: the heading of its column, what it lets people do, what one who has it does, and what it is no
+    use without."""
 
     title: str
     text: str
+    does: str
     needs: tuple[Permission, ...] = ()
 
 
 MEANINGS = {
-    Permission.USERS_SEE: Meaning("See people", "See users, roles, groups and invitations"),
-    Permission.BATCHES_SEE: Meaning("See uploads", "See uploads and their reports"),
-    Permission.AUDIT_READ: Meaning("Audit log", "Read who changed what"),
+    Permission.USERS_SEE: Meaning(
+        "See people", "See users, roles, groups and invitations", "sees people"
+    ),
+    Permission.BATCHES_SEE: Meaning("See uploads", "See uploads and their reports", "sees uploads"),
+    Permission.AUDIT_READ: Meaning("Audit log", "Read who changed what", "reads the audit log"),
     Permission.INVITATIONS_MAKE: Meaning(
         "Invite",
         "Invite, upload, confirm and resend",
+        "invites people",
         (Permission.USERS_SEE, Permission.BATCHES_SEE),
     ),
     Permission.MESSAGES_SEE: Meaning(
         "Outgoing mail",
         "Read outgoing mail and copy links, for roles that one may grant",
+        "reads outgoing mail",
         (Permission.USERS_SEE,),
     ),
     Permission.USERS_MANAGE: Meaning(
-        "Manage people", "Change users and groups", (Permission.USERS_SEE,)
+        "Manage people",
+        "Change users and groups",
+        "manages users and groups",
+        (Permission.USERS_SEE,),
     ),
     Permission.ORGANISATION_MANAGE: Meaning(
-        "Organisation", "Settings, roles, and handing over ownership"
+        "Organisation", "Settings, roles, and handing over ownership", "runs the organisation"
     ),
 }
-"""In the order in which they are shown."""
+"""In the order in which they are shown, the most powerful last."""
 
 GIVABLE = tuple(
     permission for permission in MEANINGS if permission is not Permission.ORGANISATION_MANAGE
@@ -72,25 +79,17 @@ def with_needs(permissions: Iterable[Permission]) -> list[Permission]:
     return [permission for permission in MEANINGS if permission in wanted]
 
 
-_DOES = (
-    (Permission.USERS_MANAGE, "manages users and groups"),
-    (Permission.INVITATIONS_MAKE, "invites people"),
-    (Permission.USERS_SEE, "sees people"),
-    (Permission.BATCHES_SEE, "sees uploads"),
-    (Permission.MESSAGES_SEE, "reads outgoing mail"),
-    (Permission.AUDIT_READ, "reads the audit log"),
-)
-"""The most powerful first."""
-
-
 def what_it_does(permissions: Iterable[str]) -> str:
     """Describe the permissions of a role: "Manages users and groups, invites people, reads the audit log".
 
     What goes without saying is left out: what a permission named is no use without.
     """
-    held = {Permission(permission) for permission in permissions}
-    implied = {need for permission in held for need in MEANINGS[permission].needs}
-    phrases = [words for permission, words in _DOES if permission in held - implied]
+    held = [MEANINGS[Permission(permission)] for permission in permissions]
+    implied = {need for meaning in held for need in meaning.needs}
+    phrases = []
+    for permission, meaning in reversed(MEANINGS.items()):
+        if meaning in held and permission not in implied:
+            phrases.append(meaning.does)
     text = ", ".join(phrases) or "sees their own role and groups"
     return text[0].upper() + text[1:]
 
@@ -113,8 +112,7 @@ def may_grant(rank: int, permissions: Collection[str], role: Powers) -> bool:
     return not role.is_owner and role.rank <= rank and set(role.permissions) <= set(permissions)
 
 
-@dataclass(frozen=True, slots=True)
-class ShippedRole:
+class ShippedRole(NamedTuple):
     """A role that a new installation begins with."""
 
     name: str

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 NAMES_OF_OTHERS = ("role", "groups")
-"""Keys whose values are names of roles and groups; a person's one-word name is kept there."""
+"""Keys whose values are names of roles and groups, which are kept."""
 
 
 class Redactor:
@@ -20,7 +20,6 @@ class Redactor:
     def __init__(self, words: Iterable[str], pseudonym: str) -> None:
         self.all = sorted(filter(None, words), key=len, reverse=True)
         self.pseudonym = pseudonym
-        self._names = {text.casefold() for text in self.all if "@" not in text}
         parts = ["(?!)"]  # matches nothing
         for text in self.all:
             escaped = re.escape(text)
@@ -28,8 +27,9 @@ class Redactor:
                 parts.append(rf"(?<![\w.+-]){escaped}(?![\w-]|\.\w)")
             elif " " in text:
                 parts.append(rf"(?<!\w){escaped}(?!\w)")
-        pattern = "|".join(parts)
-        self._pattern = re.compile(pattern, re.IGNORECASE)
+            else:
+                parts.append(rf"^{escaped}\Z")
+        self._pattern = re.compile("|".join(parts), re.IGNORECASE)
 
     def __call__(self, value: Any, within: str = "") -> Any:
         if isinstance(value, dict):
@@ -37,10 +37,10 @@ class Redactor:
             for name, each in value.items():
                 redacted[self(name)] = self(each, name)
             return redacted
-        if isinstance(value, list):
-            return [self(each, within) for each in value]
-        if not isinstance(value, str):
+        if within in NAMES_OF_OTHERS:
             return value
-        if within not in NAMES_OF_OTHERS and value.casefold() in self._names:
-            return self.pseudonym
-        return self._pattern.sub(lambda _: self.pseudonym, value)
+        if isinstance(value, list):
+            return [self(each) for each in value]
+        if isinstance(value, str):
+            return self._pattern.sub(lambda _: self.pseudonym, value)
+        return value

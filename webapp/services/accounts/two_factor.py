@@ -75,16 +75,12 @@ def turn_on(user: User, salt: str, code: str) -> list[str]:
     Raises RuleViolationError if the code is wrong, ConflictError if it is already on.
     """
     begin_write()
-    now = utcnow()
-    step = totp.step_of([secret(user, salt)], totp.plain(code), now)
-    if step is None:
-        _refuse(user)
     profile.refuse_flood(user, MessageKind.SECOND_FACTOR_ON)
     if user.has_second_factor:
         raise ConflictError("Two-step sign-in is on already.")
     user.totp_salt = salt
-    user.totp_since = now
-    user.totp_step = step
+    user.totp_since = utcnow()
+    _use_code(user, code)
     codes = _new_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
     events.record(user, "second_factor.on", user)
