@@ -1,4 +1,4 @@
-"""The menu of what can be done to one person, in the list and on their page."""
+"""What can be done to one person, as a menu in the list and on their page; and who was picked in the list."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 from flask import request, session
 
-from webapp.core.plan.actions import Do
-from webapp.core.plan.planner import Access
+from webapp.core.lists.people_filter import Filter
+from webapp.core.plan.planner import Ref
 from webapp.core.plan.registry import Registry
 from webapp.http.web import current_user, safe_next
 from webapp.models import Invitation, User
-from webapp.services.directory import people_list
+from webapp.schemas.actions import parse_people
+from webapp.services.directory import lookup, people_list
 
 
 def person_address(person: User | Invitation, noun: str = "", **query: Any) -> str:
@@ -26,19 +27,20 @@ def person_address(person: User | Invitation, noun: str = "", **query: Any) -> s
     return path
 
 
-def allowed_actions(registry: Registry, person: User | Invitation) -> frozenset[Do]:
-    """What the current user may do to a person. No query."""
-    access = Access(person.role_id, everything=person.all_groups)
-    return people_list.allowed_actions(person.status, access, current_user(), registry, person.id)
-
-
 def menu_context(registry: Registry) -> dict[str, Any]:
     """What templates/people/person/_menu.html needs in addition to the person."""
-    back = safe_next(request.args.get("next")) or request.full_path.rstrip("?")
+    policy = lookup.policy(current_user(), registry)
     return {
         "address": person_address,
-        "does": partial(allowed_actions, registry),
-        "back": back,
+        "does": partial(people_list.allowed_actions, policy),
+        "back": safe_next(request.args.get("next")) or request.full_path.rstrip("?"),
         "acted": session.pop("acted", ""),
         "registry": registry,
     }
+
+
+def read_people() -> frozenset[Ref]:
+    """Who was picked in the list: `people` ("user-12,invitation-5"), or with `all`, or by GET, all that its filter finds."""
+    if request.method == "GET" or request.form.get("all"):
+        return people_list.find_refs(Filter.parse(request.args))
+    return parse_people(request.form.get("people", ""))

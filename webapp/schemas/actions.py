@@ -47,7 +47,7 @@ def _read_id(text: str, sentence: str) -> int:
     return int(text)
 
 
-def read_people(text: str) -> frozenset[Ref]:
+def parse_people(text: str) -> frozenset[Ref]:
     """ "user-12,invitation-5" -> {("user", 12), ("invitation", 5)}. Raises ValidationError."""
     people = frozenset((kind, int(number)) for kind, number in _PERSON.findall(text))
     if not people:

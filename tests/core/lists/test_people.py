@@ -6,7 +6,7 @@ import pytest
 from webapp.core.lists.people_filter import Filter, Sort, Status, applicable
 from webapp.core.plan.actions import Do
 
-from tests.core.values import ADMIN, OWNER, REMOTE, invited, policy, user
+from tests.core.values import ADMIN, MANAGES, OWNER, REMOTE, invited, policy, user
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,8 @@ def test_who_has_not_joined_is_invited_or_expired():
     ],
 )
 def test_what_an_admin_can_do_to_somebody(person, what):
-    assert applicable(person, policy(protected=frozenset({1}))) == what
+    admin = policy(protected=frozenset({1}), permissions={*MANAGES, "invitations:make"})
+    assert applicable(person, admin) == what
 
 
 def test_nothing_can_be_done_to_somebody_ranked_above():

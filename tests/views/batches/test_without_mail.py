@@ -67,7 +67,7 @@ class TestNothingSaysSent:
         assert page.h1 == "2 of 2 done, nobody emailed"
         assert "2 invitations were not emailed" in page.text
         assert "2 Created" in page.text
-        for href in (f"/link-sheets/new?batch={batch.id}", "/messages", "/settings/email"):
+        for href in (f"/link-sheets/new?upload={batch.id}", "/messages", "/settings/email"):
             assert page.all("a", href=href), href
         assert "Not emailed, written as a file" in page.text
         assert "Handed to the mail server" not in page.text
@@ -121,7 +121,7 @@ class TestNothingSaysSent:
 
     def test_a_link_on_paper_does_not_count_as_an_email(self, owner):
         batch = finished(owner)
-        owner.post(f"/link-sheets?batch={batch.id}", {"form": "csv"}, status=200)
+        owner.post(f"/link-sheets?upload={batch.id}", {"form": "csv", "all": "yes"}, status=200)
         assert "2 invitations were never emailed" in owner.get("/").page.text
 
     def test_nobody_is_reminded_of_what_they_never_got(self, owner, change_settings):
@@ -209,7 +209,7 @@ class TestLinksThatOpenHereOnly:
 
     def test_with_a_copied_link_and_on_paper(self, owner):
         invitation = make_invitation("lena@northfield.example")
-        for path, form in ((f"/invitations/{invitation.id}/link", {}), ("/link-sheets", {"form": "slips"})):
+        for path, form in ((f"/invitations/{invitation.id}/link", {}), ("/link-sheets", {"form": "slips", "all": "yes"})):
             assert "The links open on this computer only" in owner.post(path, form, status=200).page.text
 
 

@@ -125,7 +125,7 @@ class TestARoleThatMayDoMore:
         browser.get(f"/messages/{message.id}", status=404)
         browser.get(f"/messages/{message.id}/html", status=404)
         assert "to a role that you may not give" in browser.get("/link-sheets/new").page.text
-        browser.post("/link-sheets", {"form": "csv", "password": PASSWORD}, status=409)
+        browser.post("/link-sheets", {"form": "csv", "all": "yes", "password": PASSWORD}, status=409)
 
 
 class TestTheLinkOfSomebodyWhoWillManageUsers:
@@ -161,16 +161,16 @@ class TestTheLinkOfSomebodyWhoWillManageUsers:
         asked = admin.post("/link-sheets", {"form": "csv", **picked}, status=422)
         assert "Type your password" in asked.page.text
         assert asked.page.values("people") == [picked["people"]]
-        admin.post("/link-sheets", {"form": "slips", "password": "wrong wrong"}, status=422)
+        admin.post("/link-sheets", {"form": "slips", "all": "yes", "password": "wrong wrong"}, status=422)
         assert db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "invitation.link_on_sheet")) is None
-        sheet = admin.post("/link-sheets", {"form": "csv", "password": PASSWORD}, status=200)
+        sheet = admin.post("/link-sheets", {"form": "csv", "all": "yes", "password": PASSWORD}, status=200)
         links = [line[3] for line in csv.reader(io.StringIO(sheet.data.decode("utf-8-sig")))]
         assert any(token_of(invited) in link for link in links)
 
     def test_a_sheet_of_others_costs_nothing(self, admin):
         make_invitation("jonas@northfield.example")
         assert not admin.get("/link-sheets/new").page.all("input", name="password")
-        admin.post("/link-sheets", {"form": "csv"}, status=200)
+        admin.post("/link-sheets", {"form": "csv", "all": "yes"}, status=200)
 
     def test_is_not_in_the_letter_that_is_read_here_but_in_the_one_that_is_sent(self, app, admin, settings):
         message = make_message(INES, role_name="Admin")

@@ -95,7 +95,7 @@ class Filter(ListFilter):
 
 
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
-    """Actions that apply to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too."""
+    """What one may do to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too."""
     other_role = None
     for role in policy.registry.roles:
         is_other = role.id != person.access.role
@@ -104,6 +104,7 @@ def applicable(person: Person, policy: Policy) -> frozenset[Do]:
     found = set()
     for do in set(Do) - {Do.ADD_GROUPS, Do.REMOVE_GROUPS}:
         probe = Action(do, other_role, everything=not person.access.everything)
-        if actions.plan(person, probe, policy).plan in (Plan.UPDATE, Plan.INVITE):
+        planned = actions.plan(person, probe, policy)
+        if planned.plan in (Plan.UPDATE, Plan.INVITE) and do.permission in policy.permissions:
             found.add(do)
     return frozenset(found)

@@ -9,11 +9,13 @@ from flask import request
 
 from webapp import queue
 from webapp.core.lists.paging import member
+from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.review_page import kind_context
 from webapp.http.web import current_user
 from webapp.models import Batch, BatchState, Outcome
 from webapp.services.batches import report, reverts
+from webapp.services.directory import people_list
 from webapp.services.mail import outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.people import link_sheets
@@ -63,7 +65,10 @@ def report_context(batch: Batch) -> dict[str, Any]:
             sent |= {row.invitation_id for row in rows if row.invitation_id}
     is_retrier = by.may(Permission.INVITATIONS_MAKE)
     is_offered = is_retrier and reverts.is_offered(batch)
-    is_linkable = by.may(Permission.MESSAGES_SEE)
+    linkable = []
+    if by.may(Permission.MESSAGES_SEE):
+        invited = people_list.find_refs(Filter(batch_id=batch.id))
+        linkable = link_sheets.find_links(invited, by)["ready"]
     return {
         **_common_context(batch, tally),
         "is_revertible": is_offered,
@@ -71,7 +76,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "original": reverts.original(batch),
         "rows_by": rows_by,
         "can_retry": bool(tally[Outcome.FAILED]) and is_retrier and outbox.can_retry(batch, by),
-        "linkable": link_sheets.count_links(batch.id, by)["ready"] if is_linkable else 0,
+        "linkable": linkable,
         "deliveries": outbox.find_deliveries(sent),
         "changed": report.changed_since(batch),
         "unsent": len(report.unsent(batch)),

@@ -12,7 +12,6 @@ from webapp.core.errors import (
     RateLimitError,
     RuleViolationError,
 )
-from webapp.core.lists.people_filter import Filter
 from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Theirs
 from webapp.core.plan.planner import Plan, Ref
@@ -25,19 +24,16 @@ from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
 
 Kind = Literal["user", "invitation"]
-Chosen = frozenset[Ref] | Filter
-"""Whom an action is for: these people, or everybody that the list's filter finds."""
 
 
-def stage(people: Chosen, action: Action, by: User) -> Batch:
+def stage(people: frozenset[Ref], action: Action, by: User) -> Batch:
     """Stage a batch under review of what the action would do to each of them; nothing is done before it is confirmed.
 
     Raises ForbiddenError where `by` lacks `action.do.permission`, RuleViolationError where nobody was chosen.
     """
     begin_write()
     registry = _check(action, by)
-    refs = people_list.find_refs(people) if isinstance(people, Filter) else people
-    rows = sorted(staging.find_people(refs).values(), key=lambda row: row["email_key"])
+    rows = sorted(staging.find_people(people).values(), key=lambda row: row["email_key"])
     if not rows:
         raise RuleViolationError(
             "No one was chosen. Tick the people in the list, and choose what to do."

@@ -30,8 +30,7 @@ from webapp.core.files.fields import Field
 from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.people_filter import NO_GROUPS, OWN, Concern, Filter, Status, applicable
 from webapp.core.plan.actions import Do
-from webapp.core.plan.planner import Access, Person, Ref
-from webapp.core.plan.registry import Registry
+from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.text.formatting import monday
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import (
@@ -120,41 +119,34 @@ def not_exported(wanted: Filter) -> Sequence[Status]:
     return (Status.DEACTIVATED, Status.EXPIRED)
 
 
-_STATES: dict[str, Any] = {
-    Status.ACTIVE: ("user", "active"),
-    Status.DEACTIVATED: ("user", "deactivated"),
-    Status.INVITED: ("invitation", "pending"),
-    Status.EXPIRED: ("invitation", "expired"),
-}
+def allowed_actions(policy: Policy, person: User | Invitation) -> frozenset[Do]:
+    """What those with these rules may do to a person. No query."""
+    access = Access(person.role_id, everything=person.all_groups)
+    return _allowed_actions(policy, person.status, access, person.id)
 
 
-def allowed_actions(
-    status: str, access: Access, by: User, registry: Registry, person_id: int = 0
-) -> frozenset[Do]:
-    """What one may do to a person. No query."""
-    if status not in _STATES:
-        return frozenset()
-    kind, state = _STATES[status]
-    person = Person(kind, person_id, access, state)
-    found = applicable(person, lookup.policy(by, registry))
-    return frozenset(do for do in found if by.may(do.permission))
-
-
-def count_allowed_actions(
-    listing: Listing, wanted: Filter, by: User, registry: Registry
-) -> dict[str, int]:
-    """For each action, to how many people of all pages it may be done; "link": whose link may be handed over. No query.
+def count_allowed_actions(listing: Listing, wanted: Filter, by: User) -> dict[str, int]:
+    """For each action, to how many people of all pages it may be done; "link": whose link may be handed over.
 
     Oneself counts like a colleague.
     """
+    policy = lookup.policy(by, lookup.registry())
     counts: dict[str, int] = dict.fromkeys([*Do, "link"], 0)
     for (status, role_id), n in listing.tally.items():
         if _is_wanted(status, wanted):
-            for do in allowed_actions(status, Access(role_id), by, registry):
+            for do in _allowed_actions(policy, status, Access(role_id)):
                 counts[do] += n
-            if status is Status.INVITED and by.may_grant(registry.role_by_id[role_id]):
+            if status is Status.INVITED and by.may_grant(policy.registry.role_by_id[role_id]):
                 counts["link"] += n
     return counts
+
+
+def _allowed_actions(
+    policy: Policy, status: str, access: Access, person_id: int = 0
+) -> frozenset[Do]:
+    kind: Any = "user" if status in (Status.ACTIVE, Status.DEACTIVATED) else "invitation"
+    state: Any = "pending" if status == Status.INVITED else status
+    return applicable(Person(kind, person_id, access, state), policy)
 
 
 def _is_wanted(status: Status, wanted: Filter) -> bool:

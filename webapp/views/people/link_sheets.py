@@ -7,17 +7,14 @@ from flask import Blueprint, Response, render_template, request
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.csv_writer import write_lines
-from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.auth import check_given_password
-from webapp.http.web import Page, current_user, get_number, require
-from webapp.schemas.actions import read_people
-from webapp.services.batches import review
+from webapp.http.person_menu import read_people
+from webapp.http.web import Page, current_user, require
 from webapp.services.people import link_sheets
-from webapp.services.people.link_sheets import Chosen
 from webapp.services.settings import in_force
 
 bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
@@ -28,13 +25,11 @@ HEADER = ("Email", "Role", "Groups", "Link", "Works until")
 @bp.route("/new", methods=["GET", "POST"])
 @require(Permission.MESSAGES_SEE)
 def new(problem: str = "") -> str:
-    """Who would be on the sheet: `batch`, the people who were picked (POST), or the list's filter. Nothing is handed over yet."""
-    chosen = read_chosen()
+    """Who would be on the sheet; nothing is handed over yet."""
     return render_template(
         "people/link_sheets/new.html",
-        found=link_sheets.count_links(chosen, current_user()),
+        found=link_sheets.find_links(read_people(), current_user()),
         most=link_sheets.MOST,
-        batch=review.get_batch(chosen) if isinstance(chosen, int) else None,
         problem=problem,
     )
 
@@ -45,7 +40,7 @@ def create() -> Response | Page:
     """Hand over the links as CSV or slips; costs the password if a link makes someone manage users."""
     try:
         proven = check_given_password()
-        made = link_sheets.make(read_chosen(), current_user(), proven=proven)
+        made = link_sheets.make(read_people(), current_user(), proven=proven)
     except RuleViolationError as refusal:
         return new(str(refusal)), refusal.status
     if request.form.get("form") == "csv":
@@ -67,13 +62,3 @@ def create() -> Response | Page:
         code = segno.make(link, error="m", micro=False)
         slips.append((each, link, code.svg_data_uri(scale=4, border=2, light="#fff")))
     return render_template("people/link_sheets/show.html", slips=slips)
-
-
-def read_chosen() -> Chosen:
-    """Whose links: of a batch, of people who were picked, or of all that the filter finds."""
-    if batch_id := get_number(request.args, "batch"):
-        return review.get_batch(batch_id).id
-    people = request.form.get("people")
-    if people and not request.form.get("all"):
-        return read_people(people)
-    return Filter.parse(request.args)

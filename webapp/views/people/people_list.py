@@ -25,7 +25,7 @@ bp = Blueprint("people_list", __name__, url_prefix="/users")
 @require(Permission.USERS_SEE)
 def index() -> Page:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
-    wanted, me, registry = Filter.parse(request.args), current_user(), lookup.registry()
+    wanted = Filter.parse(request.args)
     listing = people_list.list_people(wanted, get_number(request.args, "page") or 1)
     invited = [person.id for person in listing.page.rows if not person.is_user]
     left_out = []
@@ -46,11 +46,11 @@ def index() -> Page:
         wanted=wanted,
         listing=listing,
         deliveries=outbox.find_deliveries(invited),
-        counts=people_list.count_allowed_actions(listing, wanted, me, registry),
+        counts=people_list.count_allowed_actions(listing, wanted, current_user()),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         at=address,
         left_out=left_out,
-        **menu_context(registry),
+        **menu_context(lookup.registry()),
         **dialog_context(),
     )
 
