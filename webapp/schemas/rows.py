@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
@@ -13,7 +12,7 @@ from webapp.core.address_repair import repair_address
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.near_names import nearest, split_known
-from webapp.core.plan.planner import Issue
+from webapp.core.plan.planner import Access, Issue
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.text.spelling import decode_again
 
@@ -22,14 +21,6 @@ MOST_NAMES = 100
 """Names in one Groups cell."""
 DISTINCT = 4096
 """Cells that a schema remembers."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupWish:
-    """What a Groups cell asks for. groups is None where it is blank, which never means everything."""
-
-    groups: frozenset[int] | None
-    everything: bool = False
 
 
 def split_groups(text: str) -> list[str]:
@@ -101,22 +92,22 @@ class RowSchema(Schema):
             return nearest(text, tuple(roles), most=1)
         return found
 
-    def read_groups(self, text: str) -> GroupWish:
-        """Names of groups separated by commas; else what is wrong. Repeats collapse; `All groups` must be alone."""
+    def read_groups(self, text: str) -> Access:
+        """Groups by their names, separated by commas; else what is wrong. Repeats collapse; `All groups` must be alone."""
         names = split_groups(text)
         if not names:
-            return GroupWish(None)
+            return Access()
         if len(names) > MOST_NAMES:
             raise ValidationError({"code": "groups_many", "most": MOST_NAMES})
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
                 raise ValidationError({"code": "all_groups_alone"})
-            return GroupWish(frozenset(), everything=True)
+            return Access(everything=True)
         found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
         unknown = [name for name, group in found.items() if group is None]
         if not unknown:
             ids = [group.id for group in found.values() if group]
-            return GroupWish(frozenset(ids))
+            return Access(groups=frozenset(ids))
         issue: dict[str, Any] = {"code": "groups_unknown", "n": len(unknown)}
         nearby = {name: self._find_nearest_groups(name) for name in unknown}
         fixes = {name: fix for name, fix in nearby.items() if fix}

@@ -17,8 +17,8 @@ BROKEN = {"field": "role", "code": "role_unknown"}
 
 
 def row(line=2, email="ana@x.org", role=ANALYST, groups=None, everything=False, issues=()):
-    wish = frozenset(groups) if groups is not None else None
-    return Candidate(line, email, email.rpartition("@")[2], role, wish, everything, tuple(issues))
+    wanted = None if issues else Access(role, frozenset(groups or ()), everything)
+    return Candidate(line, email, email.rpartition("@")[2], wanted, tuple(issues))
 
 
 def step(candidate, person=None, by=None) -> PlannedChange:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from webapp.core.plan.planner import (
+    Access,
     Mode,
     Person,
     Plan,
@@ -154,7 +155,8 @@ def _plan_action(person: Person, action: Action, policy: Policy) -> PlannedChang
         after = replace(person.access, role=action.role)
     else:
         mode = _MODES[action.do]
-        after = change_groups(person.access, action.groups, action.everything, mode)
+        wanted = Access(groups=action.groups, everything=action.everything)
+        after = change_groups(person.access, wanted, mode)
     return plan_access(person, after, policy)
 
 

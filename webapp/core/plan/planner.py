@@ -45,9 +45,9 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A role and a set of groups, by id; or everything."""
+    """A role and a set of groups, by id; or everything. role: 0 where only groups are meant."""
 
-    role: int
+    role: int = 0
     groups: frozenset[int] = frozenset()
     everything: bool = False
 
@@ -78,17 +78,11 @@ class Candidate(NamedTuple):
     line: int
     email_key: str | None
     domain: str = ""
-    role: int | None = None
-    groups: frozenset[int] | None = None
-    """None: the cell is blank, which never means everything."""
-    everything: bool = False
+    wanted: Access | None = None
+    """No groups: the cell is blank, which never means everything. None: the row is broken."""
     issues: tuple[Issue, ...] = ()
     looks_alike: bool = False
     """Whether the address has letters that only look Latin."""
-
-    @property
-    def requested(self) -> tuple[object, ...]:
-        return self.role, self.groups, self.everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +208,9 @@ def plan(
 def _plan_duplicates(rows: list[Candidate], planned: dict[int, PlannedChange]) -> None:
     """Change the plans of rows with one e-mail: where all say the same, the first one acts; else all need attention."""
     first, second, *_ = rows
-    is_broken = any(row.issues for row in rows)
-    if not is_broken and all(row.requested == first.requested for row in rows):
+    roles = {row.wanted.role for row in rows if row.wanted}
+    is_broken = any(row.wanted is None for row in rows)
+    if not is_broken and all(row.wanted == first.wanted for row in rows):
         for row in rows[1:]:
             planned[row.line] = replace(
                 planned[row.line],
@@ -226,7 +221,7 @@ def _plan_duplicates(rows: list[Candidate], planned: dict[int, PlannedChange]) -
                 notes=(),
             )
         return
-    is_mergeable = not is_broken and all(row.role == first.role for row in rows)
+    is_mergeable = not is_broken and len(roles) == 1
     code = "duplicate" if is_broken else "duplicate_differs"
     for row in rows:
         twin = second.line if row is first else first.line
@@ -250,12 +245,12 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
     if row.domain and present is None:
         likely = likely_domain(row.domain, policy.registry.known_domains)
     change = PlannedChange(Plan.ATTENTION, issues=row.issues)
-    if row.role is not None and not row.issues:
+    if row.wanted:
         try:
             change = (
-                _plan_existing(row, row.role, present, policy)
+                _plan_existing(row.wanted, present, policy)
                 if present
-                else _plan_new(row, row.role, policy)
+                else _plan_new(row, row.wanted, policy)
             )
         except RefusedError as refusal:
             change = replace(change, issues=(refusal.issue,))
@@ -264,33 +259,35 @@ def _plan_single(row: Candidate, person: Person | None, policy: Policy) -> Plann
     return change
 
 
-def _plan_new(row: Candidate, role: int, policy: Policy) -> PlannedChange:
+def _plan_new(row: Candidate, wanted: Access, policy: Policy) -> PlannedChange:
     """Plan an invitation for a person without an account or an open invitation."""
     if policy.mode is Mode.REMOVE:
         raise RefusedError("nobody_to_remove_from")
-    check_grant(role, policy)
+    check_grant(wanted.role, policy)
     allowed = policy.registry.allowed_domains
     if allowed and row.domain not in allowed:
         raise RefusedError("domain_not_allowed")
-    after = Access(role, row.groups or frozenset(), row.everything)
-    marks = marks_of(None, after, policy)
+    marks = marks_of(Access(), wanted, policy)
     if row.looks_alike:
         marks = (*marks, "lookalike")
-    return PlannedChange(Plan.INVITE, after=after, marks=marks)
+    return PlannedChange(Plan.INVITE, after=wanted, marks=marks)
 
 
-def _plan_existing(row: Candidate, role: int, person: Person, policy: Policy) -> PlannedChange:
+def _plan_existing(wanted: Access, person: Person, policy: Policy) -> PlannedChange:
     """Change the access of a user or of a pending invitation."""
     if person.state == "deactivated":
         raise RefusedError("deactivated")
     follows_file = person.kind == "invitation" or policy.change_roles
-    after = replace(person.access, role=role) if follows_file else person.access
-    if row.groups is not None or row.everything:
-        after = change_groups(after, row.groups or frozenset(), row.everything, policy.mode)
-    change = plan_access(person, after, policy, requested_role=role)
+    after = person.access
+    if follows_file:
+        after = replace(after, role=wanted.role)
+    if wanted.groups or wanted.everything:
+        after = change_groups(after, wanted, policy.mode)
+    change = plan_access(person, after, policy, requested_role=wanted.role)
     notes = []
-    if role != after.role:
-        notes.append({"code": "role_kept", "role": policy.registry.role_by_id[role].name})
+    if wanted.role != after.role:
+        role = policy.registry.role_by_id[wanted.role]
+        notes.append({"code": "role_kept", "role": role.name})
     if person.failed and change.plan is Plan.UNCHANGED and policy.mode is not Mode.REMOVE:
         check_grant(after.role, policy)
         change = replace(change, plan=Plan.INVITE)
@@ -333,30 +330,29 @@ def check_grant(role_id: int, policy: Policy) -> None:
         raise RefusedError("grant_more", "role", role=role.name)
 
 
-def change_groups(before: Access, groups: frozenset[int], everything: bool, mode: Mode) -> Access:
+def change_groups(before: Access, wanted: Access, mode: Mode) -> Access:
     """The access after these groups are set, added or removed. Raises RefusedError."""
-    if everything:
+    if wanted.everything:
         return Access(before.role, everything=mode is not Mode.REMOVE)
     if mode is Mode.REPLACE:
-        return Access(before.role, groups)
+        return Access(before.role, wanted.groups)
     if before.everything:
-        if mode is Mode.REMOVE and groups:
+        if mode is Mode.REMOVE and wanted.groups:
             raise RefusedError("all_groups_kept", "groups")
         return before
     if mode is Mode.ADD:
-        return replace(before, groups=before.groups | groups)
-    return replace(before, groups=before.groups - groups)
+        return replace(before, groups=before.groups | wanted.groups)
+    return replace(before, groups=before.groups - wanted.groups)
 
 
-def marks_of(before: Access | None, after: Access, policy: Policy) -> tuple[str, ...]:
+def marks_of(before: Access, after: Access, policy: Policy) -> tuple[str, ...]:
     """What deserves a second look: `PlannedChange.marks`."""
     by_id = policy.registry.role_by_id
-    had = before or Access(0)
-    role_before = by_id.get(had.role)
+    role_before = by_id.get(before.role)
     marks = []
     if by_id[after.role].manages_people and not (role_before and role_before.manages_people):
         marks.append("admin")
-    gains_everything = after.everything and not had.everything
-    if gains_everything or len(after.groups - had.groups) >= MANY_GROUPS:
+    gains_everything = after.everything and not before.everything
+    if gains_everything or len(after.groups - before.groups) >= MANY_GROUPS:
         marks.append("wide")
     return tuple(marks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select, update
@@ -64,7 +65,7 @@ def _check_row(schema: RowSchema, line: int, email: str, role: str, groups: str)
     """Check one row by the schema. A row in error keeps its e-mail key, so that its duplicates are found."""
     address, wrong_email = schema.cell("email", email)
     entry, wrong_role = schema.cell("role", role)
-    wish, wrong_groups = schema.cell("groups", groups)
+    access, wrong_groups = schema.cell("groups", groups)
     issues = (*wrong_email, *wrong_role, *wrong_groups)
     key, domain = (address.key, address.domain) if address else (None, "")
     if issues:
@@ -73,9 +74,7 @@ def _check_row(schema: RowSchema, line: int, email: str, role: str, groups: str)
         line,
         key,
         domain,
-        entry.id,
-        wish.groups,
-        wish.everything,
+        replace(access, role=entry.id),
         looks_alike=look_alike(address.display, schema.registry.known_domains) is not None,
     )
 
