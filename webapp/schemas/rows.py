@@ -103,21 +103,27 @@ class RowSchema(Schema):
             if len(names) > 1:
                 raise ValidationError({"code": "all_groups_alone"})
             return Access(everything=True)
-        found = {name: self.registry.group_by_key.get(fold(name)) for name in names}
-        unknown = [name for name, group in found.items() if group is None]
+        ids = set()
+        unknown = []
+        for name in names:
+            group = self.registry.group_by_key.get(fold(name))
+            if group:
+                ids.add(group.id)
+            else:
+                unknown.append(name)
         if not unknown:
-            ids = [group.id for group in found.values() if group]
             return Access(groups=frozenset(ids))
         issue: dict[str, Any] = {"code": "groups_unknown", "n": len(unknown)}
-        nearby = {name: self._find_nearest_groups(name) for name in unknown}
-        fixes = {name: fix for name, fix in nearby.items() if fix}
+        fixes = {}
+        for name in unknown:
+            if fix := self._find_nearest_groups(name):
+                fixes[name] = fix
         if fixes:
-            fixed = dict.fromkeys(fixes.get(name, name) for name in names)
-            meant = dict.fromkeys(fixes.values())
+            fixed = [fixes.get(name, name) for name in names]
             issue |= {
-                "suggestion": ", ".join(fixed),
+                "suggestion": ", ".join(dict.fromkeys(fixed)),
                 "old": ", ".join(fixes),
-                "new": ", ".join(meant),
+                "new": ", ".join(dict.fromkeys(fixes.values())),
             }
         raise ValidationError(issue)
 

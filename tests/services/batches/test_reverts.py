@@ -187,7 +187,7 @@ def finish_sending(batch_id: int) -> None:
 def undo(batch_id: int) -> None:
     admin = make_persona("Admin")
     try:
-        batch, _ = reverts.stage(batch_id, admin)
+        batch = reverts.stage(batch_id, admin)
     except ConflictError:
         return
     if batch.to_send:
@@ -276,7 +276,7 @@ def test_revert_against_accept_has_one_winner(app, admin):
     finish_sending(batch_id)
     invitation = db.session.scalars(db.select(Invitation)).one()
     token, id = token_of(invitation), invitation.id
-    undo = reverts.stage(batch_id, me())[0]
+    undo = reverts.stage(batch_id, me())
     undo_id = undo.id
     confirmation.confirm(undo_id, undo.version, me())
     accepted, _ = at_once(app, lambda: invitations.accept(token, "Li Wei", "correct horse battery"), lambda: job.process(undo_id))
@@ -291,7 +291,7 @@ def test_revert_against_accept_has_one_winner(app, admin):
 def test_two_reverts_begun_at_once_are_one(app, admin):
     batch_id = confirmed(make_review(admin, [("li@northfield.example", "Analyst", "")]), me())
     finish_sending(batch_id)
-    begun = at_once(app, *[lambda: reverts.stage(batch_id, me())[0].id] * 3)
+    begun = at_once(app, *[lambda: reverts.stage(batch_id, me()).id] * 3)
     assert len(set(begun)) == 1
 
 

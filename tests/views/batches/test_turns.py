@@ -30,6 +30,10 @@ def server(app) -> Iterator[Served]:
         yield started
 
 
+def count_reading() -> int:
+    return sum(lock.locked() for lock in turns._locks.values())
+
+
 def with_one_token(*browsers) -> None:
     """Another one for each request would end the transaction of the test."""
     for browser in browsers:
@@ -55,12 +59,12 @@ def test_one_person_has_one_file_read_at_a_time(server, admin, owner):
     with_one_token(admin, owner)
     begin_write()
     with waiting(server, admin) as answers:
-        wait_for(lambda: admin.user.id in turns._uploading, "the first is read")
+        wait_for(lambda: turns._locks[admin.user.id].locked(), "the first is read")
         status, _, body = server.ask("/batches", admin, "POST", f"pasted={FILE}")
         assert (status, STILL in body.decode()) == (422, True)
         assert "/batches" in body.decode(), "the dialog is there again, with what to do"
         with waiting(server, owner) as others:
-            wait_for(lambda: len(turns._uploading) == 2, "somebody else's is read meanwhile")
+            wait_for(lambda: count_reading() == 2, "somebody else's is read meanwhile")
     assert (answers, others) == ([303], [303])
     assert upload(admin).status == 303, "and afterwards theirs, too"
 
@@ -72,7 +76,7 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
     begin_write()
     with ExitStack() as stack:
         answers = [stack.enter_context(waiting(server, person)) for person in people]
-        wait_for(lambda: len(turns._uploading) == 2, "two are read")
+        wait_for(lambda: count_reading() == 2, "two are read")
         wait_for(lambda: len(server.server.task_dispatcher.slow.queue) == 4, "the others wait")
         for page in ("/batches", "/users", "/groups", "/batches/template.csv"):
             assert server.ask(page, owner)[0] == 200

@@ -53,14 +53,10 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
     """Raise why this person cannot confirm the batch as they saw it. Plans that changed are stored and committed."""
     if batch.state is not BatchState.REVIEWING:
         raise review.NotUnderReviewError(batch)
-    is_upload = batch.kind is BatchKind.UPLOAD
     nothing = review.nothing_done(batch)
-    again = "then send" if is_upload else "then confirm"
-    needed = people_rows.permission(batch)
-    if not by.may(needed):
-        raise ForbiddenError(
-            f"{nothing} Your role does not include this ({needed}). Ask an administrator."
-        )
+    again = "then send" if batch.kind is BatchKind.UPLOAD else "then confirm"
+    if not by.may(people_rows.permission(batch)):
+        raise ForbiddenError
     if unseen := _describe_unseen(batch, version, by):
         raise PlansChangedError(f"{nothing} {unseen} Look again, {again}.")
     if plans.changed:
@@ -69,7 +65,7 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
         batch.version += 1
         db.session.commit()
         raise error
-    if not is_upload and not batch.to_send:
+    if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
         raise PlansChangedError(
             f"{nothing} No one is left for it: discard this {batch.kind.value}."
         )

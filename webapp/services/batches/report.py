@@ -12,6 +12,7 @@ from webapp.core.lists.people_filter import Concern
 from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.models import Batch, Invitation, InvitationState, Outcome, Row
+from webapp.services.batches import planner
 from webapp.services.directory import people_list
 
 CHUNK = 500
@@ -25,16 +26,14 @@ def tally(batch: Batch) -> Counter[str]:
     """
     if batch.tally is not None:
         return Counter(batch.tally["by_outcome"])
-    query = (
-        select(Row.outcome, func.count())
-        .where(
-            Row.batch_id == batch.id,
-            Row.removed_at.is_(None),
-            Row.outcome.is_not(None) | Row.plan.in_([Plan.INVITE, Plan.UPDATE]),
-        )
+    is_active = Row.outcome.is_not(None) | Row.plan.in_([Plan.INVITE, Plan.UPDATE])
+    counts = (
+        planner.select_rows(batch)
+        .where(is_active)
+        .with_only_columns(Row.outcome, func.count())
         .group_by(Row.outcome)
     )
-    return Counter({outcome or "unclaimed": n for outcome, n in db.session.execute(query)})
+    return Counter({outcome or "unclaimed": n for outcome, n in db.session.execute(counts)})
 
 
 def time_left(batch: Batch, settled: int) -> timedelta | None:
@@ -47,40 +46,27 @@ def time_left(batch: Batch, settled: int) -> timedelta | None:
 
 def newest_done(batch: Batch, limit: int) -> Sequence[Row]:
     """The rows for which something was done last, the newest first."""
-    query = (
-        select(Row)
-        .where(
-            Row.batch_id == batch.id,
-            Row.removed_at.is_(None),
-            Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]),
-            Row.done_at.is_not(None),
-        )
-        .order_by(Row.done_at.desc(), Row.id.desc())
-        .limit(limit)
+    query = planner.select_rows(batch).where(
+        Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]),
+        Row.done_at.is_not(None),
     )
-    return db.session.scalars(query).all()
+    newest = query.order_by(Row.done_at.desc(), Row.id.desc()).limit(limit)
+    return db.session.scalars(newest).all()
 
 
 def list_rows(
     batch: Batch, outcome: Outcome | None = None, limit: int | None = None
 ) -> Iterator[Row]:
     """All rows, or those with this outcome, in the file's order; a chunk at a time."""
-    query = (
-        select(Row)
-        .where(Row.batch_id == batch.id, Row.removed_at.is_(None))
-        .order_by(Row.line)
-        .limit(limit)
-        .execution_options(yield_per=CHUNK)
-    )
+    query = planner.select_rows(batch).order_by(Row.line).limit(limit)
     if outcome:
         query = query.where(Row.outcome == outcome)
-    yield from db.session.scalars(query)
+    yield from db.session.scalars(query.execution_options(yield_per=CHUNK))
 
 
 def changed_since(batch: Batch) -> Sequence[Row]:
     """The rows that were skipped because their person had changed since the review."""
-    query = select(Row).where(
-        Row.batch_id == batch.id,
+    query = planner.select_rows(batch).where(
         Row.outcome == Outcome.SKIPPED,
         Row.reason["code"].as_string() == "changed",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import Select, select
 
 from webapp.core.errors import ConflictError, ForbiddenError
 from webapp.core.plan import revert
@@ -10,7 +10,7 @@ from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Ref
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, BatchState, Outcome, Row, User
-from webapp.services.batches import people_rows, review, staging
+from webapp.services.batches import people_rows, planner, review, staging
 from webapp.services.batches.staging import NewRow
 
 _REVERTIBLE = (BatchState.FINISHED, BatchState.CANCELLED)
@@ -27,8 +27,8 @@ _ACTED = (
 """Outcomes of rows for which something was done."""
 
 
-def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
-    """A batch under review that would take back what this one did. -> it, and whether it is new: there is one at a time.
+def stage(batch_id: int, by: User) -> Batch:
+    """Make a batch under review that would take back what this one did; where there is one, return that.
 
     Raises ConflictError where there is nothing to take back, ForbiddenError where `by` could not have done it.
     """
@@ -36,14 +36,14 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
     original = review.get_batch(batch_id)
     if _may_have_any(original) and (open_one := find_revert(original)):
         db.session.rollback()
-        return open_one, False
+        return open_one
     if not by.may(people_rows.permission(original)):
         raise ForbiddenError
     rows = _find_rows(original) if _may_have_any(original) else []
     if not rows:
         raise ConflictError(f"This {original.kind.value} left nothing that could be reverted.")
     title = original.title or {"code": "text", "text": original.name}
-    batch = staging.stage_rows(
+    return staging.stage_rows(
         rows,
         by,
         {"reverts": original.id},
@@ -52,14 +52,12 @@ def stage(batch_id: int, by: User) -> tuple[Batch, bool]:
         action=original.action,
         reverts_id=original.id,
     )
-    return batch, True
 
 
 def _find_rows(original: Batch) -> list[NewRow]:
     """A row for each that did something which can be taken back, with the same number."""
     refs: dict[int, Ref] = {}
-    acted = select(Row).where(_acted(original)).order_by(Row.line)
-    for row in db.session.scalars(acted):
+    for row in db.session.scalars(_select_acted(original)):
         done = row.change
         if not revert.can_be_undone(done):
             continue
@@ -75,12 +73,9 @@ def _find_rows(original: Batch) -> list[NewRow]:
     return rows
 
 
-def _acted(original: Batch) -> ColumnElement[bool]:
-    return and_(
-        Row.batch_id == original.id,
-        Row.removed_at.is_(None),
-        Row.outcome.in_(_ACTED),
-    )
+def _select_acted(original: Batch) -> Select[Row]:
+    """Select the rows for which something was done."""
+    return planner.select_rows(original).where(Row.outcome.in_(_ACTED)).order_by(Row.line)
 
 
 def _may_have_any(original: Batch) -> bool:
@@ -96,7 +91,7 @@ def is_offered(batch: Batch) -> bool:
     """Whether there may be something to revert; at most one query."""
     if not _may_have_any(batch):
         return False
-    return db.session.scalar(select(Row.id).where(_acted(batch)).limit(1)) is not None
+    return db.session.scalar(_select_acted(batch).limit(1)) is not None
 
 
 def original(revert: Batch) -> Batch | None:

@@ -8,7 +8,7 @@ from typing import Any
 from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.errors import RuleViolationError
-from webapp.core.plan.planner import Access, Person
+from webapp.core.plan.planner import Access, PlannedChange, Ref
 from webapp.core.text import row_phrases
 from webapp.db import begin_write, db
 from webapp.models import Invitation, Row, User
@@ -21,9 +21,9 @@ from webapp.services.settings import in_force
 
 
 class InviteRefusedError(RuleViolationError):
-    """A single invite that was refused: issues by field, and the person or invitation in its way."""
+    """A single invite that was refused: issues by field, and the user or invitation that has the address."""
 
-    def __init__(self, *issues: dict[str, Any], person: Person | None = None) -> None:
+    def __init__(self, *issues: dict[str, Any], person: Ref | None = None) -> None:
         self.issues = list(issues)
         super().__init__(" ".join(map(row_phrases.describe, self.issues)))
         self.person = person
@@ -73,18 +73,17 @@ def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Address, Ac
     registry = lookup.registry()
     row = (1, cells["email"], cells["role"], cells["groups"])
     planned = planner.plan_rows([row], lookup.policy(by, registry))[1]
-    key = planned["email_key"]
-    person = lookup.people([key]).get(key) if key else None
-    if person and not person.is_gone:
-        code = "has_account" if person.kind == "user" else "is_invited"
-        raise InviteRefusedError({"field": "email", "code": code}, person=person)
+    change = PlannedChange.from_dict(planned["plan"], planned["change_dict"])
+    if change.before and change.subject:
+        code = "has_account" if change.subject[0] == "user" else "is_invited"
+        raise InviteRefusedError({"field": "email", "code": code}, person=change.subject)
     if planned["issues"]:
         raise InviteRefusedError(*planned["issues"])
-    access = Access.from_dict(planned["change_dict"]["after"])
-    role = registry.role_by_id[access.role]
+    assert change.after
+    role = registry.role_by_id[change.after.role]
     if role.manages_people and not proven:
         raise InviteRefusedError({"field": "password", "code": "proof", "role": role.name})
-    return parse(cells["email"].strip(), registry.allowed_domains), access
+    return parse(cells["email"].strip(), registry.allowed_domains), change.after
 
 
 def _finish(

@@ -49,12 +49,12 @@ def html(batch_id: int) -> Response:
     if row is None:
         raise NotFoundError("There is no row to show an example for.")
     return Response(
-        render.render_example(current_user(), row, **typed(batch)).html,
+        render.render_example(current_user(), row, **get_typed(batch)).html,
         headers={"Content-Security-Policy": FRAME_CSP},
     )
 
 
-def typed(batch: Batch) -> dict[str, Any]:
+def get_typed(batch: Batch) -> dict[str, Any]:
     """What the address carries of the form, as far as it could be stored; else what is stored."""
     stored = {"valid_days": batch.valid_days, "message": batch.message}
     try:
@@ -65,26 +65,11 @@ def typed(batch: Batch) -> dict[str, Any]:
     return stored | good
 
 
-@bp.route("", methods=["PATCH", "POST"])
+@bp.route("", methods=["PATCH", "POST"], defaults={"is_test": False})
+@bp.post("/tests", defaults={"is_test": True})
 @require(Permission.INVITATIONS_MAKE)
-def update(batch_id: int) -> str | BaseResponse | tuple[str, int]:
-    """Save the batch's e-mail."""
-    return save(batch_id, is_test=False)
-
-
-@bp.post("/tests")
-@require(Permission.INVITATIONS_MAKE)
-def test(batch_id: int) -> str | BaseResponse | tuple[str, int]:
-    """Save what is typed and send it to the current user as a test."""
-    return save(batch_id, is_test=True)
-
-
-def save(
-    batch_id: int,
-    *,
-    is_test: bool,
-) -> str | BaseResponse | tuple[str, int]:
-    """Store what is typed. Wrong values are explained under their fields, and nothing is stored."""
+def save(batch_id: int, is_test: bool) -> str | BaseResponse | tuple[str, int]:
+    """Save the batch's e-mail, or send it as a test, too. Wrong values are explained, and nothing is stored."""
     said = "Invitation saved"
     problems = {}
     try:
@@ -101,8 +86,8 @@ def save(
         problems = {"test": [str(refusal)]}
     shown = context(review.get_batch(batch_id))
     if problems:
-        shown["typed"] |= {name: request.form[name] for name in ASKED if name in request.form}
-        shown["problems"] = problems
+        typed = {name: request.form[name] for name in ASKED if name in request.form}
+        shown |= {"typed": shown["typed"] | typed, "problems": problems}
         return page_or_fragment("batches/letter.html", "batches/_letter.html", 422, **shown)
     if not is_fragment():
         return redirect_to("letter.show", batch_id=batch_id, say=f"{said}.")
@@ -112,7 +97,7 @@ def save(
 def context(batch: Batch) -> dict[str, Any]:
     """What the form and the preview show."""
     row = render.example_row(batch.id)
-    shown = typed(batch)
+    shown = get_typed(batch)
     return {
         **row_context(batch),
         "typed": shown,

@@ -42,10 +42,8 @@ def stage_again(batch_id: int) -> BaseResponse:
 @require(Permission.INVITATIONS_MAKE)
 def revert(batch_id: int) -> BaseResponse:
     """On to the review of a revert: a new one, or the one that is under way."""
-    batch, is_new = reverts.stage(batch_id, current_user())
-    return redirect_to(
-        "batches.show", batch_id=batch.id, say=None if is_new else "This is being reverted already."
-    )
+    batch = reverts.stage(batch_id, current_user())
+    return redirect_to("batches.show", batch_id=batch.id)
 
 
 @bp.get("/report.csv")
