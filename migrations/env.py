@@ -6,11 +6,11 @@ from alembic import context as alembic
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Connection, Enum
+from sqlalchemy import Connection, Enum, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from webapp.db import advisory_lock, db
+from webapp.db import MAX_BUSY_MS, db
 
 
 def render_item(kind: str, item: object, _: object) -> str | bool:
@@ -67,6 +67,13 @@ def check_what_was_put_off(*, ctx: MigrationContext, **_: Any) -> None:
             ctx.connection.exec_driver_sql(f"SET CONSTRAINTS ALL {when}")
 
 
+def wait_for_others(connection: Connection) -> None:
+    """On PostgreSQL, of processes that start together one migrates; it waits for the other, however long."""
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('muster migrate', 0))"))
+    connection.execute(text(f"SET LOCAL lock_timeout = {MAX_BUSY_MS}"))
+
+
 arguments = {
     "process_revision_directives": write_no_empty_file,
     **current_app.extensions["migrate"].configure_args,
@@ -77,10 +84,8 @@ with reachable() as connection:
         hooks = {"render_item": render_item, "on_version_apply": check_what_was_put_off}
         alembic.configure(connection=connection, target_metadata=db.metadata, **hooks, **arguments)
         with alembic.begin_transaction():
-            if (
-                connection.dialect.name == "postgresql"
-            ):  # of processes that start together, one migrates
-                advisory_lock(connection, "migrate")
+            if connection.dialect.name == "postgresql":
+                wait_for_others(connection)
             refuse_newer(alembic.get_context())
             alembic.run_migrations()
     finally:

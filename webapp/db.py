@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     DateTime,
     Delete,
     Engine,
@@ -193,14 +192,6 @@ def engine_options(url: str, threads: int) -> dict[str, Any]:
             },
         }
     return options
-
-
-def advisory_lock(connection: Connection, what: str) -> None:
-    """On PostgreSQL, one process at a time does `what` until this transaction ends; it waits for the other, however long."""
-    key = func.hashtextextended(f"muster {what}", 0)
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(select(func.pg_advisory_xact_lock(key)))
-    connection.execute(text(f"SET LOCAL lock_timeout = {MAX_BUSY_MS}"))
 
 
 def begin_write(*, shared: bool = False) -> None:

@@ -101,8 +101,7 @@ def test_a_backup_of_what_runs_is_put_back_and_started(kind: str, tmp_path: Path
         here.started()
         link = flask(here, "owner-link").strip().rpartition(": ")[2]
         kept = invited(here, "first@northfield.example", "Analyst")
-        said = flask(here, "backup", str(tmp_path / "backup.tar.gz"))
-        assert "The database is not in it" not in said
+        flask(here, "backup", str(tmp_path / "backup.tar.gz"))
         lost = invited(here, "lost@northfield.example", "Analyst")
         here.clean_up()
 
@@ -131,12 +130,12 @@ def test_a_postgresql_database_is_left_out_only_where_that_is_said(postgresql: t
     new.environ |= {"MUSTER_DATABASE_URL": database(server, "two"), "PATH": str(tmp_path)}
     make_ready(muster)
     said = refused(muster, "backup", str(file))
-    assert "pg_dump was not found" in said
+    assert "pg_dump failed: " in said
+    assert "or use --without-database" in said
     assert not file.exists()
     assert not (muster.data_dir / "last_backup").exists()
 
-    said = flask(muster, "backup", str(file), "--without-database")
-    assert "The database is not in it" in said
+    flask(muster, "backup", str(file), "--without-database")
     one, two = (each.environ["MUSTER_DATABASE_URL"] for each in (muster, new))
     by_hand(bin_path, "pg_dump", "--format=custom", "--no-owner", f"--file={tmp_path / 'dump'}", one)
     assert "put it back before anything starts" in flask(new, "restore", str(file))

@@ -58,8 +58,6 @@ def make(file: Path, *, with_database: bool = True) -> list[str]:
         lines.append(
             "MUSTER_SECRET_KEY is not in it: keep it apart, without it, second factors stop working and new links are needed."
         )
-    if not _is_sqlite() and not with_database:
-        lines.append("The database is not in it: back it up now, after this.")
     lines.append("It opens every pending invitation: guard it like a password.")
     return lines
 
@@ -239,11 +237,9 @@ def _run(program: str, *arguments: str) -> None:
             text=True,
             errors="replace",
         )
-    except FileNotFoundError:
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = str(getattr(error, "stderr", "") or error).strip()
         raise ConflictError(
-            f"{program} was not found, which the database needs. Install {PROGRAMS}, or use --without-database, "
+            f"{program} failed: {said} Install {PROGRAMS}, or use --without-database, "
             "where the database is kept by other means."
         ) from None
-    except subprocess.CalledProcessError as failed:
-        said = failed.stderr.strip() or f"code {failed.returncode}"
-        raise ConflictError(f"{program} failed: {said} It needs {PROGRAMS}.") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from alembic.migration import MigrationContext
 from sqlalchemy import text
@@ -23,7 +22,6 @@ from webapp.run import data_folder
 from webapp.services.audit import chain
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
-from webapp.settings.parsers import is_loopback
 from webapp.timeout import run_with_timeout
 
 DATABASE_TIMEOUT = 10.0  # seconds
@@ -32,15 +30,15 @@ OLD_BACKUP = timedelta(hours=36)
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 
-Problem = tuple[str, str] | None
-"""How bad it is, and what to do."""
+Finding = tuple[str, str]
+"""How good or bad something is, and in words."""
 
 
 def examine() -> Iterator[tuple[str, str, str]]:
     """Run the checks, up to a database that cannot be used. -> what each is about, how good or bad it is, and in words."""
-    for about, find, fine in CHECKS:
+    for about, find in CHECKS.items():
         try:
-            level, words = find() or (OK, fine)
+            level, words = find()
         except Exception as error:
             level, words = WRONG, f"This check failed ({_first_line(error)})."
         db.session.rollback()
@@ -49,15 +47,15 @@ def examine() -> Iterator[tuple[str, str, str]]:
             return
 
 
-def _data_folder() -> Problem:
+def _data_folder() -> Finding:
     folder = in_force.environment().data_dir
     free = shutil.disk_usage(folder).free
     if free < GB:
         return WARNING, f"{free / GB:.1f} GB free in {folder}: make room, or move the data."
-    return None
+    return OK, "It has room."
 
 
-def _backup() -> Problem:
+def _backup() -> Finding:
     made_at = data_folder.last_backup(in_force.environment().data_dir)
     if made_at is None:
         return (
@@ -70,19 +68,19 @@ def _backup() -> Problem:
             f"The last one was made on {made_at:%Y-%m-%d}. "
             "Make one every night; “systemctl list-timers” says whether muster-backup.timer is on.",
         )
-    return None
+    return OK, "The last one is not older than a day and a half."
 
 
-def _queue() -> Problem:
+def _queue() -> Finding:
     if queue.ping():
-        return None
+        return OK, "The server answers."
     return (
         WRONG,
         "The server does not answer: start Muster, or the server of MUSTER_REDIS_URL. Work goes on without it, more slowly.",
     )
 
 
-def _address() -> Problem:
+def _address() -> Finding:
     settings = in_force.environment()
     if settings.https and not settings.trusted_proxies:
         return (
@@ -94,10 +92,10 @@ def _address() -> Problem:
             WARNING,
             f"{settings.public_url} is not https, so passwords can be read on their way: put a proxy with TLS in front.",
         )
-    return None
+    return OK, "People reach Muster safely."
 
 
-def _database() -> Problem:
+def _database() -> Finding:
     try:
         run_with_timeout(lambda: db.session.scalar(text("SELECT 1")), DATABASE_TIMEOUT)
     except (SQLAlchemyError, TimeoutError) as error:
@@ -111,7 +109,7 @@ def _database() -> Problem:
     here = MigrationContext.configure(db.session.connection()).get_current_revision()
     known = upgrade.revisions()
     if here == known[0]:
-        return None
+        return OK, "It answers and has the tables of this version."
     if here is None or here in known:
         return (
             WRONG,
@@ -123,20 +121,20 @@ def _database() -> Problem:
     )
 
 
-def _audit_log() -> Problem:
+def _audit_log() -> Finding:
     if chain.verify().problems:
         return (
             WRONG,
             "It was changed: run “flask --app wsgi muster audit verify”, which says where, and what to do.",
         )
-    return None
+    return OK, "Its newest entries are unchanged."
 
 
-def _workers() -> Problem:
+def _workers() -> Finding:
     wanted = in_force.environment().workers
     alive = heartbeats.alive()
     if alive >= wanted:
-        return None
+        return OK, "As many are seen as MUSTER_WORKERS says."
     return (
         WARNING if alive else WRONG,
         f"{plural(alive, 'worker')} seen within {heartbeats.SEEN} seconds, where MUSTER_WORKERS says {wanted}: "
@@ -144,20 +142,14 @@ def _workers() -> Problem:
     )
 
 
-def _mail() -> Problem:
+def _mail() -> Finding:
     settings = in_force.settings()
     db.session.rollback()  # no transaction stays open while a server is asked
     if not settings.mail_url:
         return WARNING, "No mail server is set: messages become files. Set MUSTER_MAIL_URL."
-    url = urlsplit(settings.mail_url)
-    if url.scheme == "smtp" and url.password and not is_loopback(url.hostname or ""):
-        return (
-            WRONG,
-            "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://.",
-        )
     try:
         with transports.connect(settings):
-            return None
+            return OK, "The mail server answers."
     except MailError as error:
         return WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
 
@@ -166,14 +158,13 @@ def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0].strip().rstrip(".")
 
 
-CHECKS: tuple[tuple[str, Callable[[], Problem], str], ...] = (
-    ("data folder", _data_folder, "It has room."),
-    ("backup", _backup, "The last one is not older than a day and a half."),
-    ("queue", _queue, "The server answers."),
-    ("address", _address, "People reach Muster safely."),
-    ("database", _database, "It answers and has the tables of this version."),
-    ("audit log", _audit_log, "Its newest entries are unchanged."),
-    ("workers", _workers, "As many are seen as MUSTER_WORKERS says."),
-    ("mail", _mail, "The mail server answers."),
-)
-"""What a check is about, what finds a problem, and the sentence where there is none."""
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "data folder": _data_folder,
+    "backup": _backup,
+    "queue": _queue,
+    "address": _address,
+    "database": _database,
+    "audit log": _audit_log,
+    "workers": _workers,
+    "mail": _mail,
+}

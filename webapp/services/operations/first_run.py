@@ -13,7 +13,6 @@ from webapp.core.plan.registry import fold
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.core.security.tokens import hash_token
-from webapp.core.text import row_phrases
 from webapp.core.text.formatting import plural
 from webapp.db import begin_write, db
 from webapp.models import (
@@ -137,9 +136,8 @@ def _owner_from_settings() -> tuple[Address, str, str]:
     try:
         address = parse(email, (*settings.allowed_domains, own_domain))
     except InvalidAddressError as error:
-        problem = row_phrases.describe({"code": error.code})
         raise ConfigError(
-            f"MUSTER_OWNER_EMAIL is “{email}”, which cannot be used: {problem}"
+            f"MUSTER_OWNER_EMAIL is “{email}”, which is not an email address."
         ) from error
     if problem := passwords.find_problem(password, email):
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {problem}")

@@ -36,40 +36,32 @@ CHUNK = 500
 WAITING = (MessageState.QUEUED, MessageState.SENDING)
 
 
-def _cutoff() -> datetime | None:
-    """What ended before it is deleted; None where everything is kept."""
-    days = in_force.settings().retention_days
-    return day_before(days) if days else None
-
-
 # Steps: commands, one transaction each. -> how many were deleted
 
 
 def delete_rows() -> int:
     """Rows of the batch that ended first, with what was edited in them, and its file. The batch stays, with its counts."""
-    before = _cutoff()
-    if before is None:
+    days = in_force.settings().retention_days
+    if not days:
         return 0
     begin_write()
-    batch_id = db.session.scalar(_due_batches(before).limit(1))
-    if batch_id is None:
+    batch = db.session.scalar(_due_batches(day_before(days)).limit(1))
+    if batch is None:
         db.session.rollback()
         return 0
-    batch = db.session.get_one(Batch, batch_id)
     tally = report.tally(batch)
     batch.tally = {"by_outcome": dict(tally)}
     batch.rows_deleted_at = utcnow()
     for model in (RowEdit, BatchFile, Row):
-        bulk_execute(delete(model).where(model.batch_id == batch_id))
+        bulk_execute(delete(model).where(model.batch_id == batch.id))
     rows = tally.total()
     if rows:
-        days = in_force.settings().retention_days
         events.record(None, "batch.rows_deleted", batch, rows=rows, days=days)
     db.session.commit()
     return 1
 
 
-def _due_batches(before: datetime) -> Select[int]:
+def _due_batches(before: datetime) -> Select[Batch]:
     """Batches that ended long enough ago; not while a revert needs to know what they did."""
     ended_at = func.coalesce(Batch.finished_at, Batch.confirmed_at, Batch.created_at)
     revert = aliased(Batch)
@@ -84,20 +76,20 @@ def _due_batches(before: datetime) -> Select[int]:
         ended_at < before,
         ~is_reverted,
     )
-    return select(Batch.id).where(*due).order_by(ended_at, Batch.id)
+    return select(Batch).where(*due).order_by(ended_at, Batch.id)
 
 
 def delete_messages() -> int:
     """Messages that went, failed or were cancelled, and their files; not those of invitations that are still pending."""
-    before = _cutoff()
-    if before is None:
+    days = in_force.settings().retention_days
+    if not days:
         return 0
     is_closed = or_(Message.invitation_id.is_(None), Invitation.state != InvitationState.PENDING)
     old = (
         select(Message.id, Message.message_id)
         .outerjoin(Invitation, Invitation.id == Message.invitation_id)
         .where(Message.state.not_in(WAITING), is_closed)
-        .where(func.coalesce(Message.handed_at, Message.created_at) < before)
+        .where(func.coalesce(Message.handed_at, Message.created_at) < day_before(days))
         .order_by(Message.id)
         .limit(CHUNK)
     )
@@ -109,7 +101,6 @@ def delete_messages() -> int:
     outbox = in_force.environment().data_dir / "outbox"
     transports.delete_files(outbox, found.values())
     bulk_execute(delete(Message).where(Message.id.in_(found)))
-    days = in_force.settings().retention_days
     events.record(None, "messages.deleted", messages=len(found), days=days)
     db.session.commit()
     return len(found)

@@ -44,7 +44,6 @@ def index() -> str:
         sections=SECTIONS if sets else None,
         given=given,
         mail_host=urlsplit(given.mail_url or "").hostname,
-        queue_host=urlsplit(given.redis_url).hostname,
         health=status.health() if sets else None,
         facts=status.facts() if sets else None,
     )
