@@ -6,14 +6,13 @@ from __future__ import annotations
 class MusterError(Exception):
     """Base of all our errors; `str()` is a sentence for the person.
 
-    status: the answer's status code. title: its heading, "" for the usual one of the status. link: a (text, address) pair that
-    helps, or None. refusal: as what the audit log counts it, or "".
+    status: the answer's status code. title: its heading, "" for the usual one of the status. refusal: as what the audit log
+    counts it, or "".
     """
 
     status = 500
     title = ""
     refusal = ""
-    link: tuple[str, str] | None = None
 
 
 class ForbiddenError(MusterError):
@@ -60,12 +59,9 @@ class RuleViolationError(MusterError):
 
     status = 422
 
-    def __init__(
-        self, sentence: str, *, field: str | None = None, link: tuple[str, str] | None = None
-    ) -> None:
+    def __init__(self, sentence: str, *, field: str | None = None) -> None:
         super().__init__(sentence)
         self.field = field
-        self.link = link
 
 
 class RateLimitError(RuleViolationError):

@@ -48,8 +48,7 @@ def broken_promise(error: MusterError) -> BaseResponse:
     if back:
         flash(str(error), "bad")
         return redirect_to("dashboard.index", back=back)
-    links = [error.link] if error.link else None
-    return answer(error.status, error.title, str(error), links=links)
+    return answer(error.status, error.title, str(error))
 
 
 def wrong_value(error: ValidationError) -> BaseResponse:

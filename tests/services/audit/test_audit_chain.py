@@ -220,7 +220,10 @@ class TestVerify:
         seal_all()
         second, third = events()[1:3]
         tamper(delete(AuditEvent).where(AuditEvent.id == second.id))
-        assert problems() == [f"Before event {third.id}: 1 sealed event is missing."]
+        (problem,) = problems()
+        assert problem.startswith(
+            f"Event {third.id}, in place 3, does not follow what stands before it: there, events were removed"
+        )
 
     def test_finds_a_deleted_event_whose_place_another_took(self):
         record(5)
@@ -228,7 +231,7 @@ class TestVerify:
         second, third = events()[1:3]
         tamper(delete(AuditEvent).where(AuditEvent.id == second.id))
         tamper("UPDATE audit_events SET seq = 2 WHERE seq = 3")
-        assert f"Event {third.id} is not the one that was sealed in its place (2)" in problems()[0]
+        assert f"Event {third.id}, in place 2, does not follow what stands before it" in problems()[0]
 
     def test_finds_an_inserted_event_before_and_after_it_is_sealed(self):
         record(1)
@@ -257,7 +260,7 @@ class TestVerify:
         tamper(update(AuditEvent).where(AuditEvent.id == one.id).values(seq=99))
         tamper(update(AuditEvent).where(AuditEvent.id == two.id).values(seq=ones[0], link=ones[1]))
         tamper(update(AuditEvent).where(AuditEvent.id == one.id).values(seq=twos[0], link=twos[1]))
-        assert [f"Event {e.id} is not the one that was sealed" in p for e, p in zip((two, one), problems()[:2], strict=True)] == [
+        assert [f"Event {e.id}, in place" in p for e, p in zip((two, one), problems()[:2], strict=True)] == [
             True,
             True,
         ]
@@ -438,7 +441,6 @@ class TestPruning:
         chain = db.session.get_one(AuditChain, 1)
         assert (chain.first_seq, chain.pruned) == (4, 4)
         seal_all()
-        assert told()[1:] == ["4 older events pruned."]
         assert not audit_chain.verify().problems
 
     def test_deletes_nothing_that_is_not_sealed(self, change_settings):
@@ -475,7 +477,7 @@ class TestPruning:
         seal_all()
         audit_chain.prune()
         tamper(update(AuditEvent).where(AuditEvent.seq.is_(None)).values(seq=2, link="x"))
-        assert any("not the one that was sealed in its place (2)" in problem for problem in problems())
+        assert any("in place 2, does not follow" in problem for problem in problems())
 
 
 changes = strategies.sampled_from(

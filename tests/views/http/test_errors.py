@@ -35,7 +35,7 @@ def broken(monkeypatch):
     [
         (NotFoundError("No such upload."), 404, "Nothing here"),
         (ConflictError("Devika Raman was first."), 409, "This cannot be done now"),
-        (RuleViolationError("That is too much.", link=("Help", "/settings")), 422, "That did not work"),
+        (RuleViolationError("That is too much."), 422, "That did not work"),
     ],
 )
 def test_a_broken_promise_is_told_as_a_page_or_as_a_toast(owner, broken, error, status, title):

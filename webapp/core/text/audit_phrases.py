@@ -146,17 +146,24 @@ def _list_counts(details: Details) -> list[str]:
 
 def _list_changes(details: Details, labels: Mapping[str, str]) -> list[str]:
     """["role Analyst to Admin", "2 groups added"]; empty where the details have no fields afterwards."""
-    before, after = details.get("before"), details.get("after")
-    if not isinstance(after, dict):
-        return []
-    if not isinstance(before, dict):
-        before = {}
     changes: list[str] = []
-    for name, now in after.items():
-        was = before.get(name)
-        if was != now:
+    for name, was, now in compare(details):
+        if now not in (None, was):
             changes += _describe_change(labels.get(name, words(name)), was, now)
     return changes
+
+
+def compare(details: Details) -> list[tuple[str, Any, Any]]:
+    """Each field of before and after: its name, and both values; None where only the other side is known."""
+    before = _list_fields(details.get("before"))
+    after = _list_fields(details.get("after"))
+    return [(name, before.get(name), after.get(name)) for name in after | before]
+
+
+def _list_fields(side: Any) -> dict[str, Any]:
+    if isinstance(side, dict):
+        return side
+    return {"file": side} if side else {}
 
 
 def _describe_change(label: str, before: Any, after: Any) -> list[str]:
@@ -167,8 +174,11 @@ def _describe_change(label: str, before: Any, after: Any) -> list[str]:
         counts = {"added": len(added), "removed": len(removed)}
         noun = label.removesuffix("s")
         return [f"{plural(n, noun, label)} {what}" for what, n in counts.items() if n]
-    old, new = (clipped(value(side), LONGEST_VALUE) for side in (before, after))
-    return [f"{label} {new}" if before in (None, "") else f"{label} {old} to {new}"]
+    new = clipped(value(after), LONGEST_VALUE)
+    if before in (None, ""):
+        return [f"{label} {new}"]
+    old = clipped(value(before), LONGEST_VALUE)
+    return [f"{label} {old} to {new}"]
 
 
 def words(name: str) -> str:
@@ -178,7 +188,7 @@ def words(name: str) -> str:
 
 def value(of: Any) -> str:
     """A value of details as a person reads it."""
-    if of is None or of == "" or of == []:
+    if of in (None, "", []):
         return "nothing"
     if isinstance(of, bool):
         return "yes" if of else "no"

@@ -14,8 +14,8 @@ SHOWN = 20
 
 PROBLEMS = {
     "ends_changed": "The chain’s own record of its ends was changed, so its end or its beginning may be missing.",
-    "missing": "Before event {event}: {n} sealed {n:event is|events are} missing.",
-    "moved": "Event {event} is not the one that was sealed in its place ({place:,}), or not in that order.",
+    "broken": "Event {event}, in place {place:,}, does not follow what stands before it: there, events were removed, inserted or "
+    "reordered.",
     "changed": "Event {event} ({action}) was changed, or not written by Muster.",
     "cut_off": "The chain was sealed up to {sealed:,}, but its last event is {found:,}.",
     "anchor_missing": "Link {link:,}, which is noted in {file} of the data folder, is no part of the chain: the log was cut "
@@ -35,12 +35,10 @@ could write entries that pass: change that, too.
 
 @dataclass
 class Verdict:
-    """What checking found. waiting: events that are not sealed yet. problems: in words."""
+    """What checking found. problems: in words."""
 
     sealed_at: datetime | None
-    pruned: int
     events: int = 0
-    waiting: int = 0
     problems: list[str] = field(default_factory=list)
 
     def add(self, code: str, **about: Any) -> None:
@@ -59,8 +57,4 @@ def list_lines(verdict: Verdict, zone: tzinfo) -> list[str]:
     lines = [f"{plural(verdict.events, 'event')}, {sealed}, {result}", *verdict.problems[:SHOWN]]
     if wrong > SHOWN:
         lines.append(f"And {plural(wrong - SHOWN, 'problem')} more.")
-    if verdict.waiting and verdict.sealed_at:
-        lines.append(f"{plural(verdict.waiting, 'event')} not sealed yet.")
-    if verdict.pruned:
-        lines.append(f"{plural(verdict.pruned, 'older event')} pruned.")
     return lines

@@ -8,13 +8,13 @@ from datetime import datetime, time, timedelta, tzinfo
 LONGEST_MESSAGE = 1000
 """Characters of words of one's own in an e-mail."""
 
-_IRREGULAR = {"person": "people", "entry": "entries", "audit entry": "audit entries"}
-
 
 def plural(n: int, noun: str, nouns: str | None = None) -> str:
     """\"1 row", "2 rows", "1,200 people"."""
-    if n != 1:
-        noun = nouns or _IRREGULAR.get(noun, noun + "s")
+    if n != 1 and noun == "person":
+        noun = "people"
+    elif n != 1:
+        noun = nouns or noun + "s"
     return f"{n:,} {noun}"
 
 
@@ -35,8 +35,7 @@ def full(value: datetime, zone: tzinfo) -> str:
 def when(value: datetime, now: datetime, zone: tzinfo) -> str:
     """\"today at 09:41", "yesterday at 17:05", "3 days ago", then the date."""
     local = value.astimezone(zone)
-    today = now.astimezone(zone).date()
-    days = (today - local.date()).days
+    days = (now.astimezone(zone).date() - local.date()).days
     names = {0: "today", 1: "yesterday", -1: "tomorrow"}
     if days in names:
         return f"{names[days]} at {local:%H:%M}"
@@ -56,19 +55,14 @@ def day(value: datetime, now: datetime, zone: tzinfo) -> str:
 def monday(now: datetime, zone: tzinfo, ahead: int = 0) -> datetime:
     """When this week began in the zone, or the one so many weeks ahead."""
     today = now.astimezone(zone).date()
-    first = today - timedelta(days=today.weekday())
-    first += timedelta(weeks=ahead)
+    first = today + timedelta(weeks=ahead, days=-today.weekday())
     return datetime.combine(first, time(), zone)
 
 
 def lasting(value: timedelta) -> str:
-    """\"about 40 seconds", "about 3 minutes": rounded for people who wait."""
-    seconds = round(value.total_seconds())
-    if seconds < 60:
-        return "about " + plural(round(seconds, -1) or 1, "second")
-    if seconds < 5400:
-        return "about " + plural(round(seconds / 60), "minute")
-    return "about " + plural(round(seconds / 3600), "hour")
+    """\"about 3 minutes": rounded for people who wait."""
+    minutes = round(value / timedelta(minutes=1))
+    return "about " + plural(max(minutes, 1), "minute")
 
 
 def what_sending_does(invites: int, updates: int, admins: int) -> str:

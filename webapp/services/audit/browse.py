@@ -80,17 +80,8 @@ class Entry:
     @property
     def changes(self) -> list[tuple[str, Any, Any]]:
         """Each changed field: its name, before and after. Lists stay lists; None where only the other side is known."""
-        before, after = (self._side(name) for name in ("before", "after"))
-        changes = []
-        for name in before | after:
-            old = _show(before.get(name))
-            new = _show(after.get(name))
-            changes.append((_label(name), old, new))
-        return changes
-
-    def _side(self, name: str) -> dict[str, Any]:
-        side = self.event.details.get(name) or {}
-        return side if isinstance(side, dict) else {"file": side}
+        changes = audit_phrases.compare(self.event.details)
+        return [(_label(name), _show(old), _show(new)) for name, old, new in changes]
 
     @property
     def facts(self) -> list[tuple[str, str]]:

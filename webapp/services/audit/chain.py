@@ -41,9 +41,9 @@ def seal() -> bool:
     keys = audit.keys()
     for event in events:
         chain.seq += 1
-        chain.link = audit_hashes.sign(keys, *_list_linked(chain.link, chain.seq, event))
         event.seq = chain.seq
-        event.link = chain.link
+        event.link = audit_hashes.sign(keys, *_list_linked(chain.link, event))
+        chain.link = event.link
     chain.sealed_at = utcnow()
     chain.signature = audit_hashes.sign(keys, *_list_signed(chain))
     noted = json.dumps({"seq": chain.seq, "link": chain.link})
@@ -118,7 +118,7 @@ def verify() -> Verdict:
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     chain = db.session.get_one(AuditChain, 1)
-    verdict = Verdict(chain.sealed_at, chain.pruned)
+    verdict = Verdict(chain.sealed_at)
     if not _is_genuine(chain):
         verdict.add("ends_changed")
     keys = audit.keys()
@@ -128,14 +128,9 @@ def verify() -> Verdict:
     for event in db.session.scalars(events.execution_options(yield_per=CHUNK)):
         verdict.events += 1
         about = {"event": event.id, "action": event.action}
-        if event.seq is None:
-            verdict.waiting += 1
-        else:
-            linked = _list_linked(link, seq + 1, event)
-            if event.seq > seq + 1:
-                verdict.add("missing", **about, n=event.seq - seq - 1)
-            elif not audit_hashes.is_signed(keys, event.link, *linked):
-                verdict.add("moved", **about, place=event.seq)
+        if event.seq is not None:
+            if not audit_hashes.is_signed(keys, event.link, *_list_linked(link, event)):
+                verdict.add("broken", **about, place=event.seq)
             seq = event.seq
             link = event.link
         values = audit.values_of(event)
@@ -182,8 +177,8 @@ def _list_signed(chain: AuditChain) -> Sequence[Any]:
     )
 
 
-def _list_linked(previous: str | None, seq: int, event: AuditEvent) -> Sequence[Any]:
-    return "link", previous or "", seq, event.id, event.stamp or ""
+def _list_linked(previous: str | None, event: AuditEvent) -> Sequence[Any]:
+    return "link", previous or "", event.seq, event.id, event.stamp or ""
 
 
 def _anchor() -> Path:
