@@ -141,21 +141,21 @@ READ = {
         "OpenDocument",
         1,
         "Email|Role|Groups|A|B|C|D|E|F|G",
-        {2: "ana@northfield.org|Analyst|A,\nB|7|0.5|TRUE|2026-01-02|2026-01-02T10:30:00|#DIV/0!|0"},
+        {2: "ana@northfield.org|Analyst|A,\nB|7|0.5|True|2026-01-02|2026-01-02 10:30:00|#DIV/0!|0"},
     ),
     "kinds-of-cells.xls": (
         "Excel",
         2,
         "|Email|Role|Groups|A|B|C|D|E|F",
-        {3: "|zoë@northfield.org|Analyst|Öl, Gas|7|7.5|TRUE|2026-01-02|8|", 5: f"|{CY}||||||"},
+        {3: "|zoë@northfield.org|Analyst|Öl, Gas|7|7.5|True|2026-01-02|8|", 5: f"|{CY}||||||"},
     ),
     "kinds-of-cells.xlsx": (
         "Excel",
         1,
         "Email|Role|Groups|A|B|C|D|E|F|G|H|I|J|K|L|M",
         {
-            2: "ana@northfield.org|Analyst|Student Devices|7|7.5|0.3|447912345670|TRUE|FALSE|#N/A|"
-            "2026-01-02|2026-01-02T10:30:00|10:30:00|30:00:00|=1+1|007"
+            2: "ana@northfield.org|Analyst|Student Devices|7|7.5|0.3|447912345670|True|False|#N/A|"
+            "2026-01-02|2026-01-02 10:30:00|10:30:00|1 day, 6:00:00|=1+1|007"
         },
     ),
     "latin-1-beside-utf-8.csv": ("CSV", 1, "Email|Role", {2: "ana@northfield.org|CafÃ©", 3: "bo@northfield.org|Café"}),

@@ -26,7 +26,7 @@ def test_the_template_shows_this_portals_own_roles_and_groups():
     assert b"".join(template(ROLES, GROUPS)).decode("utf-8") == (
         '\ufeff"Email","Role","Groups"\r\n'
         '"example.one@example.com","Remote","Student Devices, Teacher Laptops"\r\n'
-        '"example.two@example.com","Analyst","Student Devices"\r\n'
+        '"example.two@example.com","Remote","Student Devices"\r\n'
     )
 
 

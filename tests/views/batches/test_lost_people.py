@@ -316,16 +316,8 @@ def test_headings_and_footers_between_people_are_told_and_removed_together(admin
     )
     page = admin.get(f"/batches/{batch.id}").page
     assert "3 rows have text in place of a person" in page.text
-    assert "“Languages” and “Science and Art”" in page.text
     admin.post(f"/batches/{batch.id}/changes", {"do": "remove", "hint": "text"}, 200, htmx=True)
     assert [row.email for row in rows_of(batch) if row.removed_at is None] == ["ana@x.org", "ben@x.org", "erin.b"]
-
-
-def test_a_column_of_addresses_that_is_not_used_is_told_above_the_counts(admin):
-    batch = stage(admin, "Email,Role,Parent\nana@x.org,Analyst,mum@y.org\nben@x.org,Analyst,\n")
-    page = admin.get(f"/batches/{batch.id}").page
-    assert "1 email address in “Parent” is not used" in page.text
-    assert page.all("a", href=f"/batches/{batch.id}/mapping")
 
 
 class TestAddressesThatWereReplaced:

@@ -19,13 +19,12 @@ def template(
 ) -> Iterator[bytes]:
     """The file to fill in, with this portal's own roles (those that may be granted) and groups.
 
-    The roles named last are taken to be the least: the examples have these.
+    The role named last is taken to be the least: the examples have it.
     """
-    least = roles[-1] if roles else ""
-    next_role = roles[-2] if len(roles) > 1 else least
+    least = "".join(roles[-1:])
     rows = [
         (EXAMPLES[0], least, ", ".join(groups[:2])),
-        (EXAMPLES[1], next_role, ", ".join(groups[:1])),
+        (EXAMPLES[1], least, ", ".join(groups[:1])),
     ]
     return write_lines([field.heading for field in Field], rows)
 

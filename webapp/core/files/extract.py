@@ -73,15 +73,11 @@ def find_ignored(
     places: Places,
 ) -> list[int]:
     """The columns that are not used and have a name, or a cell that is filled."""
-    width = places.end(table.header)
-    if width is None:
-        width = max(len(line.cells) for line in table.lines)
     ignored = []
-    for place in range(max(width, len(table.header))):
+    for place, name in enumerate(table.header):
         if place in places.uses:
             continue
-        has_name = any(table.header[place : place + 1])
-        if has_name or any(line.cell(place) for line in table.lines):
+        if name or any(line.cell(place) for line in table.lines):
             ignored.append(place)
     return ignored
 

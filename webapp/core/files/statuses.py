@@ -57,7 +57,7 @@ def find_people_gone(
     columns = []
     words: Counter[str] = Counter()
     for place in ignored:
-        name = table.header[place] if place < len(table.header) else ""
+        name = table.header[place]
         key = plain_letters(_BRACKETS.sub(" ", name))
         if key not in _STATUS | _HERE | _GONE:
             continue

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection
 
 _CYRILLIC = ("аԁеԛорсуһхіјѕѵѡӏкмтнвгьпАВЕНІЈКМОРԚЅТУХ", "adeqopcyhxijsvwlkmthbrbnABEHIJKMOPQSTYX")
 _GREEK = ("αοριυνκεητχγωϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aopiuvkentxywcjABEZHIKMNOPTYX")
 _LATIN = str.maketrans(*_CYRILLIC) | str.maketrans(*_GREEK)
-_ALIKE = {
-    "CYRILLIC",
-    "GREEK",
-    "ARMENIAN",
-    "COPTIC",
-    "CHEROKEE",
-}
-"""Alphabets with letters that look Latin."""
+_ALIKE = re.compile("[\u0370-\u058f\u13a0-\u13ff\u1f00-\u1fff\u2c80-\u2cff\uab70-\uabbf]")
+"""Letters of alphabets some of which look Latin: Greek, Cyrillic, Armenian, Cherokee, Coptic."""
 
 
 def look_alike(address: str, known_domains: Collection[str] = ()) -> str | None:
@@ -40,9 +35,4 @@ def _is_mixed(part: str) -> bool:
     usual = unicodedata.normalize("NFKC", part)
     if usual != unicodedata.normalize("NFC", part):
         return True  # full-width letters and the like
-    alphabets = set()
-    for letter in filter(str.isalpha, part):
-        alphabet, _, _ = unicodedata.name(letter, "").partition(" ")
-        alphabets.add(alphabet)
-    others = alphabets & _ALIKE
-    return len(others) > 1 or bool(others and "LATIN" in alphabets)
+    return bool(_ALIKE.search(part) and re.search("[A-Za-z]", part))

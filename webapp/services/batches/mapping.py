@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import delete, or_
 
@@ -12,10 +13,10 @@ from webapp.core.errors import ConflictError
 from webapp.core.files.column_guesses import LOOKED_AT, find_named_like_groups, guess_columns
 from webapp.core.files.columns import MEMBER, Places, is_secret, name_of, names_of
 from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.extract import Cells, find_prefilled, read_people
+from webapp.core.files.extract import find_prefilled, read_people
 from webapp.core.files.fields import REQUIRED, Field
 from webapp.core.files.source_file import choose_sheet
-from webapp.core.files.table import HEADER_WITHIN, Line, Sheet, Table
+from webapp.core.files.table import HEADER_WITHIN, Line, Table
 from webapp.core.lists.row_filter import EVERYTHING
 from webapp.db import begin_write, db
 from webapp.models import (
@@ -37,98 +38,71 @@ HIDDEN = "••••••"
 """In place of what stands in a column of passwords."""
 
 
-@dataclass(slots=True)
-class Column:
-    """A column of the file as the page shows it. state: "recognised" by its name, a "guess", or "" for a person's choice.
+def show_mapping(source: Source) -> dict[str, Any]:
+    """What the mapping page shows of a file as it would be read; how need not make sense.
 
-    is_like_group: it is named like one, so that its ticks may say who is in it.
+    sheets: of the file, and sheet: the name of this one. head: its first lines, one of them the header_row. rows: how many
+    people it has. refusal: why this sheet or header row cannot be read, None where it can; then there are `_list_columns`, too.
     """
-
-    place: int
-    name: str
-    samples: Sequence[str]
-    use: str | None
-    state: str
-    is_like_group: bool
-
-
-@dataclass(slots=True)
-class MappingPage:
-    """The mapping page. `refusal` says why this sheet or header row cannot be read; then there are no columns.
-
-    doubled: fields that two columns are used for. to_choose: required ones that no column is used for, nor a role said for all
-    rows.
-    """
-
-    header_row: int
-    sheets: Sequence[Sheet] = ()
-    sheet: str = ""
-    head: Sequence[Line] = ()
-    columns: Sequence[Column] = ()
-    rows: int = 0
-    preview: Sequence[Cells] = ()
-    to_choose: list[Field] = field(default_factory=list)
-    role: str = ""
-    doubled: Sequence[Field] = ()
-    refusal: UnreadableFileError | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        return not (self.refusal or self.to_choose or self.doubled)
-
-
-def show_mapping(
-    source: Source,
-) -> MappingPage:
-    """What the mapping page shows of a file as it would be read; how need not make sense."""
-    page = MappingPage(source.header_row or 0)
+    page: dict[str, Any] = {"header_row": source.header_row, "rows": 0, "refusal": None}
     try:
-        page.sheets = upload.open_source(source)
-        sheet = choose_sheet(page.sheets, source.sheet)
-        page.sheet = sheet.name
-        page.head = _mask(sheet.head)
+        page["sheets"] = upload.open_source(source)
+        sheet = choose_sheet(page["sheets"], source.sheet)
+        page["sheet"] = sheet.name
+        page["head"] = _mask(sheet.head)
         table = sheet.table(source.header_row)
     except UnreadableFileError as refusal:
-        page.refusal = refusal
-        return page
-    _show_columns(page, table, source)
-    return page
+        return {**page, "refusal": refusal}
+    return {**page, **_list_columns(table, source)}
 
 
-def _show_columns(
-    page: MappingPage,
+def _list_columns(
     table: Table,
     source: Source,
-) -> None:
-    """Add what the columns hold, or seem to hold where nobody said, and what is missing."""
+) -> dict[str, Any]:
+    """What the columns hold, or seem to hold where nobody said, and what is missing.
+
+    columns: each with its state: "recognised" by its name, a "guess", or "" for a person's choice. doubled: fields that two
+    columns are used for. to_choose: required ones that no column is used for. role: the one of all rows, without a column.
+    """
     header = Line(table.header_row, table.header)
     shown = replace(table, lines=_mask([header, *table.lines[:LOOKED_AT]])[1:])
     registry = lookup.registry()
     guessed, certain = guess_columns(shown, registry)
     places = source.columns or Places(guessed)
-    uses = places.uses
     like_groups = find_named_like_groups(shown, registry)
     columns = []
     for place in range(len(table.header)):
-        use = uses.get(place)
+        use = places.uses.get(place)
         state = ""
         if use and use == guessed.get(place):
             state = "recognised" if place in certain else "guess"
         cells = filter(None, [line.cell(place) for line in shown.lines])
-        samples = list(dict.fromkeys(cells))[:PREVIEWED]
-        is_like_group = place in like_groups or use == MEMBER
-        title = name_of(table.header, place)
-        columns.append(Column(place, title, samples, use, state, is_like_group))
-    page.columns = columns
-    counts = Counter(uses.values())
-    page.doubled = [each for each in REQUIRED if counts[each] > 1]
-    page.to_choose = [each for each in REQUIRED if not counts[each]]
-    if source.role and Field.ROLE in page.to_choose:
-        page.role = source.role
-        page.to_choose.remove(Field.ROLE)
-    page.header_row = table.header_row
-    page.rows = len(table.lines) - len(find_prefilled(table, places))
-    page.preview = list(read_people(shown, shown.lines[:PREVIEWED], places))
+        column = {
+            "place": place,
+            "name": name_of(table.header, place),
+            "samples": list(dict.fromkeys(cells))[:PREVIEWED],
+            "use": use,
+            "state": state,
+            "is_like_group": place in like_groups or use == MEMBER,
+        }
+        columns.append(column)
+    counts = Counter(places.uses.values())
+    role = "" if counts[Field.ROLE] else source.role
+    doubled = [each for each in REQUIRED if counts[each] > 1]
+    to_choose = [
+        each for each in REQUIRED if not counts[each] and not (each is Field.ROLE and role)
+    ]
+    return {
+        "columns": columns,
+        "doubled": doubled,
+        "to_choose": to_choose,
+        "is_complete": not (doubled or to_choose),
+        "role": role,
+        "header_row": table.header_row,
+        "rows": len(table.lines) - len(find_prefilled(table, places)),
+        "preview": list(read_people(shown, shown.lines[:PREVIEWED], places)),
+    }
 
 
 def _mask(lines: Sequence[Line]) -> list[Line]:
