@@ -14,7 +14,6 @@ from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.near_names import nearest, split_known
 from webapp.core.plan.planner import Access, Issue
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
-from webapp.core.text.spelling import decode_again
 
 FIELDS = ("email", "role", "groups")
 MOST_NAMES = 100
@@ -86,7 +85,7 @@ class RowSchema(Schema):
 
     def _find_nearest_role(self, text: str) -> str | None:
         roles = {role.name: role for role in self.registry.roles if not role.is_owner}
-        found = nearest(decode_again(text) or text, tuple(roles))
+        found = nearest(text, tuple(roles))
         if found and roles[found].manages_people:
             # nobody is made an administrator by more than one letter
             return nearest(text, tuple(roles), most=1)
@@ -138,6 +137,5 @@ class RowSchema(Schema):
         def guess(word: str) -> str | None:
             return find(word) or nearest(word, known)
 
-        text = decode_again(name) or name
-        names = split_known(text, find) or split_known(text, guess)
+        names = split_known(name, find) or split_known(name, guess)
         return ", ".join(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""How words are compared: letters apart, the plain form of a name, and text that was encoded twice."""
+"""How words are compared: letters apart, and the plain form of a name."""
 
 from __future__ import annotations
 
@@ -34,17 +34,6 @@ def plain(text: str) -> str:
 def letters_apart(a: str, b: str, most: int) -> int:
     """How many letters were added, dropped, changed, or swapped with the next one; `most` + 1 where it is more than `most`."""
     return OSA.distance(a, b, score_cutoff=most)
-
-
-def decode_again(text: str) -> str | None:
-    """What UTF-8 said before it was read as Windows-1252 (“CafÃ©”); None where it was not."""
-    try:
-        again = text.encode("cp1252").decode()
-    except UnicodeError:
-        return None
-    if again == text:
-        return None
-    return again
 
 
 def by_number(name: str) -> list[tuple[int, str]]:

@@ -51,12 +51,12 @@ class Replacement:
 
     def replace_in(self, cell: str) -> str:
         """The cell afterwards. Raises RuleViolationError."""
+        pattern = re.escape(self.find)
         if self.whole:
-            same = cell == self.find if self.exactly else fold(cell) == fold(self.find)
-            return self.by if same else cell
+            pattern = rf"\A{pattern}\Z"
         flags = re.NOFLAG if self.exactly else re.IGNORECASE
-        replaced, found = re.subn(re.escape(self.find), lambda _: self.by, cell, flags=flags)
-        if not found:
+        replaced = re.sub(pattern, lambda _: self.by, cell, flags=flags)
+        if replaced == cell:
             return cell
         check_length(replaced)
         return clean(replaced)
@@ -87,7 +87,6 @@ def propose_fix(
     new: str,
 ) -> ChangeSet:
     """Replace a wrong word in every row that has it."""
-    changes.check_column(field)
     ids = {
         word.row_id
         for word in corrections.list_wrong_words(batch)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 from typing import Any, Concatenate, ParamSpec
 
@@ -154,8 +153,7 @@ def current(
 ) -> str:
     """What a change of this field would have as its `before` now."""
     if row is None:
-        value = getattr(batch, field)
-        return str(value.value if isinstance(value, Enum) else value)
+        return str(getattr(batch, field))
     if field == "removed":
         return "removed" if row.removed_at else ""
     if field == "added":
@@ -200,7 +198,11 @@ def _change_rows(batch: Batch, changes: Sequence[Change]) -> list[Row]:
     standing = [row for row in touched.values() if not row.removed_at]
     allowed = lookup.registry().allowed_domains
     keys |= {key_of(row.email, allowed) for row in standing}
-    sharing = _sharing(batch, keys, touched)
+    same_email = planner.select_rows(batch).where(
+        in_json(Row.email_key, filter(None, keys)),
+        ~in_json(Row.id, touched),
+    )
+    sharing = list(db.session.scalars(same_email))
     in_order = sorted([*standing, *sharing], key=lambda row: row.line)
     plans = planner.plan_stored_rows(batch, in_order)
     others = planner.find_changed(sharing, plans)
@@ -223,22 +225,6 @@ def _set(change: Change) -> None:
         return
     is_there = (change.field == "added") == bool(change.after)
     set_committed_value(change.row, "removed_at", None if is_there else utcnow())
-
-
-def _sharing(
-    batch: Batch,
-    keys: Iterable[str | None],
-    touched: Mapping[int, Row],
-) -> list[Row]:
-    """The other rows with these e-mails."""
-    wanted = sorted(key for key in keys if key)
-    if not wanted:
-        return []
-    others = planner.select_rows(batch).where(
-        in_json(Row.email_key, wanted),
-        ~in_json(Row.id, touched),
-    )
-    return list(db.session.scalars(others))
 
 
 # The log of changes

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.orm.attributes import set_committed_value
+
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState, Row, User
 from webapp.services.batches import planner, review
@@ -45,10 +47,9 @@ def show(batch: Batch) -> FreshPlans | None:
     if batch.state is not BatchState.REVIEWING or not is_stale(batch):
         return None
     plans = _plan(batch, batch.planned_for)
-    db.session.expunge(batch)  # so that nothing of this is stored yet
-    batch.counts = plans.counts
+    set_committed_value(batch, "counts", plans.counts)
     if plans.changed:
-        batch.version += 1
+        set_committed_value(batch, "version", batch.version + 1)
     return plans
 
 

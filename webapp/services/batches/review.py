@@ -67,10 +67,11 @@ def find_same_file(batch: Batch) -> Batch | None:
     if not batch.content_hash:
         return None
     query = select(Batch).where(
-        Batch.content_hash == batch.content_hash, Batch.id < batch.id, Batch.state.in_(OPEN_STATES)
+        Batch.content_hash == batch.content_hash,
+        Batch.part == batch.part,  # not the other parts of a file that was split
+        Batch.id < batch.id,
+        Batch.state.in_(OPEN_STATES),
     )
-    if batch.parts > 1:
-        query = query.where(Batch.parts_id.is_distinct_from(batch.parts_id))
     return db.session.scalar(query.order_by(Batch.id.desc()).limit(1))
 
 

@@ -217,14 +217,9 @@ def _check(
             others = [each for each in FIELDS if (row, each) not in places]
             is_overtaken |= any(row.cell(each) for each in others)
         if is_overtaken:
-            raise ConflictError(f"{_who_changed(batch, row, field)} Nothing was {marker}.")
-
-
-def _who_changed(batch: Batch, row: Row | None, field: str) -> str:
-    """Who changed this cell, or row, last: "Ana Silva has since changed Role in row 12."."""
-    is_here = RowEdit.row_id == (row.id if row else None)
-    fields = FIELDS if field == "added" else (field, "removed")
-    steps = list_steps(batch, IS_DONE, is_here, RowEdit.field.in_(fields))
-    if not steps:
-        return "What it changed is no longer as it was."
-    return f"{steps[0].who} has since {steps[0].words}."
+            is_here = RowEdit.row_id == (row.id if row else None)
+            fields = FIELDS if field == "added" else (field, "removed")
+            why = "What it changed is no longer as it was."
+            for last in list_steps(batch, IS_DONE, is_here, RowEdit.field.in_(fields))[:1]:
+                why = f"{last.who} has since {last.words}."
+            raise ConflictError(f"{why} Nothing was {marker}.")

@@ -173,13 +173,6 @@ def replace(batch_id: int) -> str | BaseResponse:
     return draw_part("batches/edits/_replaceable.html", batch_id, **shown)
 
 
-@bp.get("/replacements/new")
-@require(MAKE)
-def replacing(batch_id: int) -> str | BaseResponse:
-    """Find and replace: the inside of its dialog."""
-    return draw_part("batches/edits/_replace.html", batch_id)
-
-
 def load_replacement() -> bulk_edit.Replacement:
     """What the dialog asks for."""
     asked = request.values
@@ -210,11 +203,12 @@ def translate(batch_id: int) -> str | BaseResponse:
 # Selected rows
 
 
-@bp.get("/changes/new")
+@bp.get("/changes/new", defaults={"dialog": "regroup"})
+@bp.get("/replacements/new", defaults={"dialog": "replace"})
 @require(MAKE)
-def regrouping(batch_id: int) -> str | BaseResponse:
-    """Groups of the selected rows: the inside of the dialog."""
-    return draw_part("batches/edits/_regroup.html", batch_id, registry=lookup.registry())
+def dialog(batch_id: int, dialog: str) -> str | BaseResponse:
+    """The inside of a dialog: groups of the selected rows, or find and replace."""
+    return draw_part(f"batches/edits/_{dialog}.html", batch_id, registry=lookup.registry())
 
 
 @bp.post("/changes")
