@@ -32,6 +32,7 @@ from webapp.services.settings import in_force
 from webapp.settings.settings import Settings
 
 from tests import properties, servers
+from tests import triggers as triggers
 from tests.client import Client
 from tests.factories import make_group, make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary

@@ -1,10 +1,10 @@
-"""Audit events: only ever appended. The database itself refuses to change or delete them; docs/decisions/0014."""
+"""Audit events: only ever appended. Triggers of migration 0014 refuse to change or delete them; docs/decisions/0014."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DDL, Index, String, event
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
@@ -74,31 +74,3 @@ class AuditChain(Model):
     """The day (UTC) whose pruning is done."""
     unlocked: Mapped[Flag]
     """Within a transaction that prunes or erases: its triggers let it. Never committed as true."""
-
-
-TRIGGERS = {
-    "sqlite": [
-        "CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events WHEN OLD.seq IS NOT NULL"
-        " AND coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), 0) = 0"
-        " BEGIN SELECT RAISE(ABORT, 'audit events are only appended'); END",
-        "CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events"
-        " WHEN coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), 0) = 0"
-        " BEGIN SELECT RAISE(ABORT, 'audit events are only appended'); END",
-    ],
-    "postgresql": [
-        "CREATE OR REPLACE FUNCTION audit_events_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " IF coalesce((SELECT unlocked FROM audit_chain WHERE id = 1), false) = false"
-        " THEN RAISE EXCEPTION 'audit events are only appended'; END IF;"
-        " IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$",
-        "CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events FOR EACH ROW"
-        " WHEN (OLD.seq IS NOT NULL) EXECUTE FUNCTION audit_events_refuse()",
-        "CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events FOR EACH ROW"
-        " EXECUTE FUNCTION audit_events_refuse()",
-    ],
-}
-"""By dialect; the migration has the same. A sealed event is never changed, and none is deleted, but by `services.audit`."""
-
-for _dialect, _statements in TRIGGERS.items():
-    for _statement in _statements:
-        _trigger = DDL(_statement).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
-        event.listen(AuditEvent.__table__, "after_create", _trigger)

@@ -270,8 +270,8 @@ class TestExporting:
         investigator.get(f"/audit/events.{form}?action=settings&q=")
         (event,) = events("audit.exported")
         assert (event.actor, event.address) == (investigator.user.email, investigator.peer)
-        assert event.details == {"form": form, "filter": {"action": "settings"}, "events": 1}
-        assert "Exported the audit log: 1 entry" in investigator.get("/audit").page.text
+        assert event.details == {"form": form, "filter": {"action": "settings"}}
+        assert "Exported the audit log" in investigator.get("/audit").page.text
 
     def test_an_empty_log_is_a_header(self, owner):
         assert owner.get("/audit/events.csv?q=nothing+like+it").data.decode("utf-8-sig").count("\r\n") == 1

@@ -84,7 +84,7 @@ SENTENCES = {
     "message.test_queued": "Sent a test to {}",
     "messages.retried": "Sent failed emails of {} again: {counts}",
     "messages.deleted": "Deleted old emails: {counts}",
-    "audit.exported": "Exported the audit log: {counts}",
+    "audit.exported": "Exported the audit log",
     "audit.begun_anew": "Started a new chain of the audit log: {counts}",
     "audit.pruned": "Deleted old audit entries: {counts}",
 }

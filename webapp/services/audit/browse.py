@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, or_, select
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.paging import searched
@@ -18,7 +18,7 @@ from webapp.core.text import audit_phrases
 from webapp.core.text.formatting import full
 from webapp.db import begin_write, binary_order, db, utcnow
 from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
-from webapp.schemas.audit import ITSELF
+from webapp.schemas.audit import ITSELF, LogFilterSchema
 from webapp.services.audit import events
 from webapp.services.settings import in_force
 
@@ -211,14 +211,14 @@ def _says(words: str) -> ColumnElement[bool]:
     named = select(User.id).where(User.name.icontains(words, autoescape=True))
     is_user = AuditEvent.subject_type == User.__tablename__
     as_json = json.dumps(words)[1:-1]
-    return or_(
-        AuditEvent.actor.icontains(words, autoescape=True),
-        AuditEvent.subject.icontains(words, autoescape=True),
-        AuditEvent.address.icontains(words, autoescape=True),
+    found = [
         cast(AuditEvent.details, Text).icontains(as_json, autoescape=True),
         AuditEvent.actor_id.in_(named),
         is_user & AuditEvent.subject_id.in_(named),
-    )
+    ]
+    for column in (AuditEvent.actor, AuditEvent.subject, AuditEvent.address):
+        found.append(column.icontains(words, autoescape=True))
+    return or_(*found)
 
 
 # Exported
@@ -245,15 +245,11 @@ FIELDS = {
 _read_fields = attrgetter(*FIELDS.values())
 
 
-def export(wanted: Filter, form: str, given: Mapping[str, str], by: User) -> Iterator[bytes]:
-    """Record an export, and return the file: all that the filter finds, newest first. Commits.
-
-    form: csv or jsonl. given: the filter as the address has it.
-    """
+def export(wanted: Filter, form: str, by: User) -> Iterator[bytes]:
+    """Record an export, and return the file: all that the filter finds, newest first. Commits. form: csv or jsonl."""
     begin_write()
-    query = select(func.count()).select_from(AuditEvent).where(*_conditions(wanted))
-    n = db.session.scalar(query)
-    event = events.record(by, "audit.exported", form=form, filter=dict(given), events=n)
+    given = LogFilterSchema().dump(wanted)
+    event = events.record(by, "audit.exported", form=form, filter=given)
     db.session.flush()
     rows = _read_rows(wanted, event.id)
     db.session.commit()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from flask import current_app, has_request_context, request
+from flask import has_request_context, request
 from sqlalchemy import ColumnElement, Text, and_, cast, insert, or_, select, update
 
 from webapp.core.security import audit_hashes
@@ -29,7 +29,7 @@ from webapp.models import (
     Role,
     User,
 )
-from webapp.settings.settings import Settings
+from webapp.services.settings import in_force
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
 About = tuple[str, int | None, str]
@@ -88,10 +88,9 @@ def record_many(
 
 
 def _label(subject: Subject) -> str:
-    for name in ("email", "recipient", "name"):
-        if label := getattr(subject, name, None):
-            return str(label)
-    return ""
+    if isinstance(subject, User | Invitation):
+        return subject.email
+    return subject.recipient if isinstance(subject, Message) else subject.name
 
 
 def _make_row(
@@ -125,7 +124,7 @@ def _make_row(
 
 def keys() -> list[bytes]:
     """Our key, which stamps, seals and signs, then those of before the server's key was changed. Needs no query."""
-    settings: Settings = current_app.extensions["muster_settings"]
+    settings = in_force.environment()
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
     return [audit_hashes.derive_key(secret) for secret in secrets]
 
