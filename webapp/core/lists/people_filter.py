@@ -13,6 +13,7 @@ from webapp.core.plan.planner import Person, Plan, Policy
 from webapp.core.security.permissions import may_grant
 
 NO_GROUPS = "none"
+EVERY_GROUP = "all"
 """What the address says in place of a group's id."""
 
 
@@ -65,7 +66,7 @@ class Filter(ListFilter):
     search: str = ""
     role_id: int | None = None
     group_id: int | str | None = None
-    """NO_GROUPS: only those without any group."""
+    """NO_GROUPS: only those without any group. EVERY_GROUP: only those with All groups."""
     concern: Concern | None = None
     """Only invitations that need somebody for this."""
     batch_id: int | None = None
@@ -80,7 +81,7 @@ class Filter(ListFilter):
             member(Status, args.get("status")),
             searched(args.get("q", "")),
             read_number(args.get("role")),
-            group if group == NO_GROUPS else read_number(group),
+            group if group in (NO_GROUPS, EVERY_GROUP) else read_number(group),
             member(Concern, args.get("concern")),
             read_number(args.get("upload")),
             member(Sort, args.get("sort")) or Sort.NAME,

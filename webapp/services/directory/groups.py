@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import selectinload
 
 from webapp.core.errors import RuleViolationError
-from webapp.core.plan.registry import ALL_GROUPS, LONGEST_NAME, find_name_problem, fold
+from webapp.core.plan.registry import LONGEST_NAME, find_name_problem, fold
 from webapp.core.text.formatting import clipped
 from webapp.db import begin_write, binary_order, count_by, db
 from webapp.models import Group, Invitation, InvitationState, Role, User
@@ -27,7 +27,7 @@ EXAMPLES = (
 )
 
 EVERYTHING = 0
-"""No group has this id: its list of people holds only those with All groups."""
+"""Those with All groups are counted by this id, which no group has."""
 MOST_AT_ONCE = 500
 """Groups that one form adds: everybody waits for that transaction."""
 
@@ -53,13 +53,6 @@ def count_members() -> dict[str, Counter[int]]:
     invited = count_by(invitation_groups.c.group_id, is_invited, *pending)
     invited[EVERYTHING] = count_by(Invitation.all_groups, IS_PENDING)[True]
     return {"users": users, "invited": invited}
-
-
-def get_group(group_id: int) -> Group:
-    """The group, or “All groups” as if it were one. Raises NotFoundError."""
-    if group_id == EVERYTHING:
-        return Group(id=EVERYTHING, name=ALL_GROUPS, description="Every group, also later ones")
-    return aliases.get_named(Group, group_id)
 
 
 def effect_of(ids: Collection[int], by: User, into: int = 0) -> dict[str, int]:

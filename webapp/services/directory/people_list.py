@@ -28,7 +28,15 @@ from sqlalchemy.orm import aliased, selectinload
 from webapp.core.addresses import key_of
 from webapp.core.files.fields import Field
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.people_filter import NO_GROUPS, OWN, Concern, Filter, Status, applicable
+from webapp.core.lists.people_filter import (
+    EVERY_GROUP,
+    NO_GROUPS,
+    OWN,
+    Concern,
+    Filter,
+    Status,
+    applicable,
+)
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Access, Person, Policy, Ref
 from webapp.core.text.formatting import monday
@@ -209,10 +217,9 @@ def _find(kind: str, status: Any, activity: Any, wanted: Filter) -> Select[Any]:
     if wanted.role_id:
         query = query.where(person.role_id == wanted.role_id)
     if wanted.group_id == NO_GROUPS:
-        query = query.where(
-            ~person.all_groups,
-            ~person.groups.any(),
-        )
+        query = query.where(~person.all_groups, ~person.groups.any())
+    elif wanted.group_id == EVERY_GROUP:
+        query = query.where(person.all_groups)
     elif wanted.group_id is not None:
         in_group = person.groups.any(Group.id == wanted.group_id)
         query = query.where(or_(person.all_groups, in_group))

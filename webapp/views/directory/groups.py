@@ -1,23 +1,19 @@
-"""Device groups: the list, a group's people and names, and what happens before two are made one or one is deleted."""
+"""Device groups: the list, a group's other names, and what happens before two are made one or one is deleted."""
 
 from __future__ import annotations
 
-from functools import partial
-
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.lists.paging import read_number, searched
-from webapp.core.lists.people_filter import Filter
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
 from webapp.http.web import Page, current_user, get_number, redirect_to, require
 from webapp.models import Group
-from webapp.services.directory import aliases, groups, people_list
-from webapp.services.directory.groups import EVERYTHING
+from webapp.services.directory import aliases, groups
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 
@@ -37,7 +33,6 @@ def index(form: GroupsForm | None = None, row_form: GroupForm | None = None) -> 
         "directory/groups/index.html",
         groups=[group for group in everyone if is_found(group, search)],
         total=len(everyone),
-        everything=groups.get_group(EVERYTHING),
         search=search,
         editing=editing,
         edit_form=row_form or GroupForm(formdata=None, obj=row),
@@ -94,20 +89,13 @@ def update(group_id: int) -> BaseResponse | Page:
     return redirect_to("groups.index", say=f"“{group.name}” saved.")
 
 
-@bp.get("/all", defaults={"group_id": EVERYTHING})
 @bp.get("/<int:group_id>")
 @require(Permission.USERS_SEE)
 def show(group_id: int, problem: str = "") -> str:
-    """A group, or All groups: who reaches it, and what else it is called. problem: what was wrong with another name."""
-    search = searched(request.args.get("q", ""))
-    wanted = Filter(search=search, group_id=group_id)
+    """How many people a group has, and what else it is called. problem: what was wrong with another name."""
     return render_template(
         "directory/groups/show.html",
-        group=groups.get_group(group_id),
-        address=url_for("groups.show", group_id=group_id),
-        search=search,
-        listing=people_list.list_people(wanted, get_number(request.args, "page") or 1),
-        at=partial(url_for, "groups.show", group_id=group_id, q=search or None),
+        group=aliases.get_named(Group, group_id),
         word=request.form.get("word", ""),
         problem=problem,
         **groups.count_members(),
@@ -118,7 +106,7 @@ def show(group_id: int, problem: str = "") -> str:
 @require(Permission.USERS_MANAGE)
 def add_name(group_id: int) -> BaseResponse | Page:
     """Another name that files may say."""
-    name = groups.get_group(group_id).name
+    name = aliases.get_named(Group, group_id).name
     try:
         word = aliases.add(Group, request.form.get("word", ""), name, current_user())
     except RuleViolationError as refusal:
@@ -143,7 +131,7 @@ def merger(group_id: int) -> BaseResponse | Page:
     others = [each for each in groups.list_groups() if each.id != group_id]
     html = render_template(
         "directory/groups/merger.html",
-        group=groups.get_group(group_id),
+        group=aliases.get_named(Group, group_id),
         others=others,
         wanted=[each for each in others if each.id in chosen],
         effect=groups.effect_of(chosen, current_user(), group_id),
@@ -160,6 +148,6 @@ def deletion(group_id: int) -> BaseResponse | str:
     if request.method == "POST":
         name = groups.delete_group(group_id, current_user())
         return redirect_to("groups.index", say=f"“{name}” deleted.")
-    group = groups.get_group(group_id)
+    group = aliases.get_named(Group, group_id)
     effect = groups.effect_of([group_id], current_user())
     return render_template("directory/groups/deletion.html", group=group, effect=effect)
