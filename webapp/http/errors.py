@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -126,22 +125,15 @@ def answer(status: int, title: str = "", text: str = "", **more: Any) -> Respons
     return Response(html, status)
 
 
-HANDLERS: dict[type[Exception], Callable[[Any], BaseResponse]] = {
-    MusterError: broken_promise,
-    ValidationError: wrong_value,
-    NotUnderReviewError: too_late,
-    CSRFError: page_too_old,
-    RequestEntityTooLarge: too_large,
-    HTTPException: http_error,
-    InternalServerError: crash,
-    OperationalError: database_away,
-    InterfaceError: database_away,
-    PoolTimeout: database_away,
-    IntegrityError: beaten,
-}
-
-
 def register(app: Flask) -> None:
     """Make every error an answer that says what happened and what to do."""
-    for kind, handler in HANDLERS.items():
-        app.register_error_handler(kind, handler)
+    app.register_error_handler(MusterError, broken_promise)
+    app.register_error_handler(ValidationError, wrong_value)
+    app.register_error_handler(NotUnderReviewError, too_late)
+    app.register_error_handler(CSRFError, page_too_old)
+    app.register_error_handler(RequestEntityTooLarge, too_large)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(InternalServerError, crash)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(kind, database_away)
+    app.register_error_handler(IntegrityError, beaten)

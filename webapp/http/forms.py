@@ -61,16 +61,6 @@ def line_field(label: str, sentence: str) -> StringField:
     return StringField(label, [DataRequired(sentence), is_short], [to_one_line])
 
 
-def email_field(label: str, sentence: str = "Type your email.") -> EmailField:
-    """A required field for an e-mail address. sentence: what to say if it is blank."""
-    return EmailField(label, validators=[DataRequired(sentence)])
-
-
-def password_field(label: str, sentence: str, *validators: Any) -> PasswordField:
-    """A required field for a password. sentence: what to say if it is blank."""
-    return PasswordField(label, validators=[InputRequired(sentence), *validators])
-
-
 def parse_address(text: str | None, *domains: str) -> Address:
     """The address of a typed e-mail. domains: always valid, like allowed ones. Raises wtforms' ValidationError."""
     try:
@@ -101,13 +91,13 @@ def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
 class ForgottenForm(FlaskForm):  # type: ignore[misc]
     """A forgotten password."""
 
-    email = email_field("Email")
+    email = EmailField("Email", [DataRequired("Type your email.")])
 
 
 class SignInForm(ForgottenForm):
     """The first step of signing in. next: a path of ours to go on to."""
 
-    password = password_field("Password", "Type your password.")
+    password = PasswordField("Password", [InputRequired("Type your password.")])
     next = HiddenField()
 
 
@@ -120,7 +110,9 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
 class ProofForm(FlaskForm):  # type: ignore[misc]
     """One's own password, before something that cannot be undone."""
 
-    current = password_field("Current password", "Type your current password.", own_password)
+    current = PasswordField(
+        "Current password", [InputRequired("Type your current password."), own_password]
+    )
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]
@@ -128,7 +120,7 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]
 
     email = HiddenField()
     name = HiddenField()
-    password = password_field("New password", "Choose a password.", new_password)
+    password = PasswordField("New password", [InputRequired("Choose a password."), new_password])
 
 
 class OwnPasswordForm(NewPasswordForm, ProofForm):
@@ -150,7 +142,7 @@ class OwnNameForm(FlaskForm):  # type: ignore[misc]
 class OwnEmailForm(ProofForm):
     """A new e-mail for oneself, with the password. `address`: the parsed e-mail."""
 
-    email = email_field("New email", "Type your new email.")
+    email = EmailField("New email", [DataRequired("Type your new email.")])
 
     address: Address
 
@@ -165,13 +157,19 @@ class SecondFactorForm(CodeForm, ProofForm):
     """A code and the password, to change how one signs in."""
 
 
-class SetupForm(FlaskForm):  # type: ignore[misc]
+class AcceptForm(FlaskForm):  # type: ignore[misc]
+    """Name and password of an invited person. `email` is set by the view, for the password's rules."""
+
+    name = line_field("Full name", "Type your name.")
+    email = HiddenField()
+    password = PasswordField("Password", [InputRequired("Choose a password."), new_password])
+
+
+class SetupForm(AcceptForm):
     """The organisation's name and the Owner."""
 
     organisation = line_field("Organisation", "Type your organisation’s name.")
-    name = line_field("Full name", "Type your name.")
-    email = email_field("Email")
-    password = password_field("Password", "Choose a password.", new_password)
+    email = EmailField("Email", [DataRequired("Type your email.")])
 
     address: Address
 
@@ -220,7 +218,7 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
 class ReaddressForm(FlaskForm):  # type: ignore[misc]
     """Another address for an invitation. next: a path of ours to go on to."""
 
-    email = email_field("Email", "Type the email.")
+    email = EmailField("Email", [DataRequired("Type the email.")])
     password = PasswordField("Your password")
     next = HiddenField()
 
@@ -246,11 +244,3 @@ class UploadForm(FlaskForm):  # type: ignore[misc]
     """A file of people."""
 
     file = FileField("Browse Files")
-
-
-class AcceptForm(FlaskForm):  # type: ignore[misc]
-    """Name and password of an invited person. `email` is set by the view, for the password's rules."""
-
-    name = line_field("Full name", "Type your name.")
-    email = HiddenField()
-    password = password_field("Password", "Choose a password.", new_password)

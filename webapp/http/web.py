@@ -212,8 +212,9 @@ def redirect_to(
 
 def safe_next(target: str | None) -> str | None:
     """The path if it is one of ours to go on to, or None."""
-    is_path = target and target.startswith("/") and not target.startswith(("//", "/\\"))
-    return target if target and is_path and target.isprintable() else None
+    target = target or ""
+    is_path = target[:1] == "/" and target[1:2] not in ("/", "\\")
+    return target if is_path and target.isprintable() else None
 
 
 def security_headers(response: Response) -> Response:

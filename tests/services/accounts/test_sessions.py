@@ -83,7 +83,7 @@ def test_only_so_many_passwords_are_checked_at_once(app, monkeypatch):
                 running -= 1
 
     monkeypatch.setattr(argon2.PasswordHasher, "verify", watched)
-    threads = [threading.Thread(target=passwords.matches, args=(password_hash(), PASSWORD)) for _ in range(12)]
+    threads = [threading.Thread(target=passwords.verify, args=(password_hash(), PASSWORD)) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:

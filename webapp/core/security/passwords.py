@@ -27,20 +27,16 @@ def hash_password(password: str) -> str:
         return _hasher.hash(_normalise(password))
 
 
-def matches(stored: str, password: str) -> bool:
-    """Whether this is the password of a hash. As slow as `hash_password`."""
+def verify(stored: str, password: str) -> str:
+    """The hash to keep for a right password, made anew if its costs are not today's; "" for a wrong one. Slow."""
     if len(password) > LONGEST:
-        return False
+        return ""
     try:
         with _one_of_few():
-            return _hasher.verify(stored, _normalise(password))
+            _hasher.verify(stored, _normalise(password))
     except (VerificationError, InvalidHashError):
-        return False
-
-
-def is_outdated(stored: str) -> bool:
-    """Whether a hash was made with other costs than today's."""
-    return _hasher.check_needs_rehash(stored)
+        return ""
+    return hash_password(password) if _hasher.check_needs_rehash(stored) else stored
 
 
 @cache

@@ -13,8 +13,6 @@ from webapp.core.security.tokens import digest
 
 STEP = 30
 """Seconds."""
-DRIFT = 1
-"""So many steps a phone's clock may be early or late."""
 RECOVERY_CODES = 10
 
 
@@ -24,10 +22,10 @@ def secret(secret_key: str, user_id: int, salt: str) -> str:
 
 
 def step_of(secrets: Iterable[str], code: str, now: datetime) -> int | None:
-    """The time step that the code is of, within DRIFT of now; None where it is of none."""
+    """The time step that the code is of, at most one earlier or later than now; None where it is of none."""
     this = int(now.timestamp()) // STEP
     for secret in secrets:
-        for step in range(this - DRIFT, this + DRIFT + 1):
+        for step in (this - 1, this, this + 1):
             if TOTP(secret).verify(code, for_time=step * STEP):
                 return step
     return None

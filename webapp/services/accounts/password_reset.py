@@ -12,7 +12,6 @@ from webapp.core.errors import (
     RuleViolationError,
 )
 from webapp.core.plan.actions import RESENDS_AN_HOUR
-from webapp.core.plan.planner import Ref
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, db, utcnow
@@ -20,7 +19,6 @@ from webapp.models import (
     OWNER_ROLE_ID,
     AccountLink,
     Invitation,
-    InvitationState,
     LinkPurpose,
     MessageKind,
     Priority,
@@ -43,9 +41,8 @@ def find_link(token: str, purpose: LinkPurpose) -> AccountLink | None:
     link = account_links.find_by_token(token, purpose)
     if link is None or link.user.state is not UserState.ACTIVE:
         return None
-    if purpose is LinkPurpose.SIGN_IN and not link.user.role.is_owner:
-        return None
-    return link
+    is_misplaced = purpose is LinkPurpose.SIGN_IN and not link.user.role.is_owner
+    return None if is_misplaced else link
 
 
 def in_need(user_id: int, by: User) -> User:
@@ -145,7 +142,6 @@ def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
     user = link.user
     how = "by a link"
     if purpose is LinkPurpose.SIGN_IN:
-        how = "by the Owner’s link"
         events.record(user, "owner_link.used", user)
         if link.without_second_factor and user.has_second_factor:
             two_factor.clear(user, by=user, how=how)
@@ -163,12 +159,11 @@ def _send_invitation_again(email_key: str, peer: str) -> bool:
 
     -> whether it does: none that nobody has been handed yet, and none more often than people may resend it.
     """
-    is_theirs = Invitation.email_key == email_key, Invitation.state == InvitationState.PENDING
-    invitation = db.session.scalar(select(Invitation).where(*is_theirs))
-    if invitation is None or invitation.expires_at is None or invitation.is_expired:
+    person = lookup.people([email_key]).get(email_key)
+    if person is None or person.state != "pending" or person.sent_this_hour >= RESENDS_AN_HOUR:
         return False
-    ref: Ref = ("invitation", invitation.id)
-    if lookup.people_by_id([ref])[ref].sent_this_hour >= RESENDS_AN_HOUR:
+    invitation = db.session.get_one(Invitation, person.id)
+    if invitation.expires_at is None:
         return False
     outbox.add_message(
         MessageKind.INVITATION,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from webapp import queue
 from webapp.core.addresses import Address
@@ -15,7 +15,7 @@ from webapp.core.errors import (
     RateLimitError,
 )
 from webapp.core.security.passwords import hash_password
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, count_by, db, utcnow
 from webapp.models import (
     AccountLink,
     Invitation,
@@ -57,13 +57,7 @@ def rename(user: User, name: str) -> None:
     before = user.name
     if name != before:
         user.name = name
-        events.record(
-            user,
-            "user.changed",
-            user,
-            before={"name": before},
-            after={"name": name},
-        )
+        events.record(user, "user.changed", user, before={"name": before}, after={"name": name})
     db.session.commit()
 
 
@@ -132,11 +126,9 @@ def change_email(link: AccountLink) -> None:
     replaced_addresses.record(user.email_key, link.email, link.email_key)
     user.email = link.email
     user.email_key = link.email_key
-    promised = (
-        Invitation.email_key == link.email_key,
-        Invitation.state == InvitationState.PENDING,
-    )
-    for invitation in db.session.scalars(select(Invitation).where(*promised)).all():
+    is_theirs = Invitation.email_key == link.email_key
+    is_pending = Invitation.state == InvitationState.PENDING
+    if invitation := db.session.scalar(select(Invitation).where(is_theirs, is_pending)):
         invitations.revoke(invitation, user)
     account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
     after = {"email": user.email}
@@ -154,10 +146,7 @@ def refuse_flood(user: User, kind: MessageKind) -> None:
 def count_lately(user: User, kind: MessageKind) -> int:
     """How many e-mails of a kind were made about an account within the last hour."""
     lately = Message.created_at > utcnow() - timedelta(hours=1)
-    query = select(func.count(Message.id)).where(
-        Message.user_id == user.id, Message.kind == kind, lately
-    )
-    return db.session.scalar(query) or 0
+    return count_by(Message.kind, Message.user_id == user.id, lately)[kind]
 
 
 def tell(user: User, kind: MessageKind, link: AccountLink | None = None) -> None:

@@ -56,18 +56,16 @@ def sign_in(email: str, password: str) -> User:
     stored = user.password_hash if user else passwords.dummy_hash()
     db.session.rollback()  # no transaction is open while the password is checked
 
-    is_right = passwords.matches(stored, password)
-    is_outdated = is_right and passwords.is_outdated(stored)
-    new_hash = passwords.hash_password(password) if is_outdated else stored
+    new_hash = passwords.verify(stored, password)
     begin_write()
     is_same = user is not None and user.password_hash == stored
-    if user is None or not is_right or not is_same or user.state is not UserState.ACTIVE:
-        db.session.rollback()
-        count_refusal("session.refused", None, key)
-        raise RuleViolationError("Email or password is wrong.")
-    user.password_hash = new_hash
-    db.session.commit()
-    return user
+    if user and new_hash and is_same and user.state is UserState.ACTIVE:
+        user.password_hash = new_hash
+        db.session.commit()
+        return user
+    db.session.rollback()
+    count_refusal("session.refused", None, key)
+    raise RuleViolationError("Email or password is wrong.")
 
 
 def check_own_password(user: User, password: str) -> None:
@@ -75,7 +73,7 @@ def check_own_password(user: User, password: str) -> None:
     stored = user.password_hash
     user_id = user.id
     db.session.rollback()  # nothing is open while the password is checked
-    if not passwords.matches(stored, password):
+    if not passwords.verify(stored, password):
         count_refusal("password.refused", user_id, "(own password)")
         raise RuleViolationError("This is not your password. Nothing was changed.")
 
@@ -139,7 +137,7 @@ def end_all(user: User, keep: int | None = None, only: int | None = None) -> int
     query = delete(Session).where(Session.user_id == user.id, Session.id != (keep or 0))
     if only is not None:
         query = query.where(Session.id == only)
-    return len(db.session.scalars(query.returning(Session.id)).all())
+    return int(bulk_execute(query).rowcount)
 
 
 def delete_expired() -> int:

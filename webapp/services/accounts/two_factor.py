@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NoReturn
 
 from pyotp import TOTP
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from webapp import queue
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security import totp
 from webapp.core.security.permissions import Permission
 from webapp.core.security.tokens import hash_token
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, count_by, db, utcnow
 from webapp.mail.messages import NAMELESS
 from webapp.models import MessageKind, RecoveryCode, User, UserState
 from webapp.services.accounts import profile
@@ -25,12 +25,11 @@ HALF_WAY = 600
 
 def must_enrol(user: User) -> bool:
     """Whether a person must set up two-step sign-in before anything else (MUSTER_REQUIRE_TOTP)."""
-    if user.has_second_factor:
-        return False
     required = in_force.settings().require_totp
+    is_meant = required == "everyone"
     if required == "managers":
-        return user.may(Permission.USERS_MANAGE)
-    return required == "everyone"
+        is_meant = user.may(Permission.USERS_MANAGE)
+    return is_meant and not user.has_second_factor
 
 
 def secret(user: User, salt: str) -> str:
@@ -47,8 +46,8 @@ def otpauth_address(user: User, salt: str) -> str:
 
 def codes_left(user: User) -> int:
     """How many recovery codes are unused."""
-    own = select(func.count()).where(RecoveryCode.user_id == user.id)
-    return db.session.scalar(own) or 0
+    user_id = RecoveryCode.user_id
+    return count_by(user_id, user_id == user.id)[user.id]
 
 
 def pending_login(user: User) -> tuple[int, float, str]:

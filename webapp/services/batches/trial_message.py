@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from webapp import queue
 from webapp.core.errors import RateLimitError, RuleViolationError
-from webapp.db import begin_write, db, utcnow
+from webapp.db import begin_write, count_by, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
 from webapp.services.audit import events
 from webapp.services.batches import review
@@ -46,8 +46,8 @@ def send_test(by: User, batch_id: int | None = None) -> Message:
 
 def _refuse_flood(by: User) -> None:
     lately = Message.created_at > utcnow() - timedelta(hours=1)
-    own = Message.kind == MessageKind.TEST, Message.recipient == by.email
-    if (db.session.scalar(select(func.count(Message.id)).where(*own, lately)) or 0) >= AN_HOUR:
+    sent = count_by(Message.kind, Message.recipient == by.email, lately)
+    if sent[MessageKind.TEST] >= AN_HOUR:
         raise RateLimitError(
             f"You had {AN_HOUR} tests within the hour. Wait a while; the preview shows the same."
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from flask import Blueprint, g, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -94,9 +92,19 @@ def hand_over(user_id: int) -> Page:
     """Ask first, then make a reset link for a user ranked below, without a mail server; shown once."""
     user = password_reset.in_need(user_id, current_user())
     validity = account_links.validity(LinkPurpose.RESET)
+    problem = ""
+    if request.method == "POST":
+        try:
+            proven = check_given_password()
+            link = password_reset.make_link(user_id, current_user(), proven=proven)
+            address = account_links.link_url(link)
+            return render_template(
+                "accounts/password_reset/link.html", address=address, user=user, validity=validity
+            )
+        except RuleViolationError as refusal:
+            problem = str(refusal)
     why = "This person manages users. Your password shows that it is you."
-    question = partial(
-        ask,
+    return ask(
         asks=f"Make a reset link for {user.name}?",
         tells=f"Anyone with it can choose their password. It is shown once and works for {validity}. Earlier ones end.",
         does="Make reset link",
@@ -104,15 +112,6 @@ def hand_over(user_id: int) -> Page:
         home=url_for("person.show", user_id=user_id),
         is_harmless=True,
         proof=why if user.may(Permission.USERS_MANAGE) else "",
-    )
-    if request.method == "GET":
-        return question()
-    try:
-        proven = check_given_password()
-        link = password_reset.make_link(user_id, current_user(), proven=proven)
-    except RuleViolationError as refusal:
-        return question(problem=str(refusal), status=refusal.status)
-    address = account_links.link_url(link)
-    return render_template(
-        "accounts/password_reset/link.html", address=address, user=link.user, validity=validity
+        problem=problem,
+        status=422 if problem else 200,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, g, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -32,7 +32,7 @@ def rename() -> Page | BaseResponse:
     """Change one's name."""
     form = OwnNameForm()
     if not form.validate():
-        return page(422, name_form=form)
+        return page(name_form=form)
     profile.rename(current_user(), form.name.data)
     return redirect_to("profile.show", say="Your name is changed.")
 
@@ -43,7 +43,7 @@ def change_password() -> Page | BaseResponse:
     """Change one's password; other devices are signed out."""
     form = OwnPasswordForm(obj=current_user())
     if not form.validate():
-        return page(422, password_form=form)
+        return page(password_form=form)
     profile.change_password(current_user(), form.password.data, g.session_id)
     renew_session()
     said = "Your password is changed. Other devices are signed out."
@@ -56,7 +56,7 @@ def ask_for_email() -> Page | BaseResponse:
     """Request a new e-mail: a link goes to the new address."""
     form = OwnEmailForm()
     if not form.validate():
-        return page(422, email_form=form)
+        return page(email_form=form)
     profile.ask_for_email(current_user(), form.address)
     renew_session()
     said = f"Now open the link in the email to {form.address.display}."
@@ -71,31 +71,26 @@ def withdraw_email() -> BaseResponse:
     return redirect_to("profile.show", say="Your email stays as it is.")
 
 
-@bp.get("/account/sessions/end")
-@require(SIGNED_IN)
-def ending_sessions() -> tuple[str, int]:
-    """The question before one is signed out everywhere else."""
-    return ask(
-        asks="Sign out everywhere else?",
-        tells="Your other devices have to sign in again.",
-        does="Sign out everywhere else",
-        keeps="Cancel",
-        home=url_for("profile.show"),
-        section="account",
-        trail=(("Your account", "profile.show"),),
-    )
-
-
-@bp.post("/account/sessions/end", defaults={"session_id": None})
+@bp.route("/account/sessions/end", methods=["GET", "POST"], defaults={"session_id": None})
 @bp.post("/account/sessions/<int:session_id>/end")
 @require(SIGNED_IN)
-def end_sessions(session_id: int | None) -> BaseResponse:
-    """Sign out on one other device, or on all others."""
+def end_sessions(session_id: int | None) -> Page | BaseResponse:
+    """Sign out on one other device, or, after a question, on all others."""
+    if request.method == "GET":
+        return ask(
+            asks="Sign out everywhere else?",
+            tells="Your other devices have to sign in again.",
+            does="Sign out everywhere else",
+            keeps="Cancel",
+            home=url_for("profile.show"),
+            section="account",
+            trail=(("Your account", "profile.show"),),
+        )
     n = sessions.end_sessions(current_user(), current_user(), g.session_id, session_id)
     return redirect_to("profile.show", say=f"Signed out on {plural(n, 'other device')}.")
 
 
-def page(status: int = 200, **forms: FlaskForm) -> tuple[str, int]:
+def page(**forms: FlaskForm) -> tuple[str, int]:
     """The whole page, with what was typed into one of its forms: `name_form`, `email_form` or `password_form`."""
     me = current_user()
     context = {
@@ -111,4 +106,4 @@ def page(status: int = 200, **forms: FlaskForm) -> tuple[str, int]:
         current=g.session_id,
         **context | forms,
     )
-    return html, status
+    return html, 422 if forms else 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from functools import partial
 
 import segno
 from flask import Blueprint, g, render_template, request, session, url_for
@@ -70,26 +69,23 @@ def show(does: str) -> Page | BaseResponse:
 def reset(user_id: int) -> Page | BaseResponse:
     """Ask first, then turn two-step sign-in off for a user ranked below; costs the current user's password."""
     user = two_factor.get_protected_user(user_id, current_user())
-    question = partial(
-        ask,
+    problem = ""
+    if request.method == "POST":
+        try:
+            check_password(request.form.get("password", ""))
+            two_factor.reset(user_id, current_user())
+            said = f"Two-step sign-in of {user.name} is off. Their password alone signs them in."
+            return redirect_to("people_list.index", say=said, back=request.form.get("next"))
+        except RuleViolationError as refusal:
+            problem = str(refusal)
+    return ask(
         asks=f"Turn off two-step sign-in of {user.name}?",
         tells="Their password alone signs them in until they set it up again.",
         does="Turn off two-step sign-in",
         home=url_for("person.show", user_id=user_id),
         proof="It makes their account easier to get into. Your password shows that it is you.",
-    )
-    if request.method == "GET":
-        return question()
-    try:
-        check_password(request.form.get("password", ""))
-    except RuleViolationError as refusal:
-        return question(problem=str(refusal), status=refusal.status)
-    user = two_factor.reset(user_id, current_user())
-    return redirect_to(
-        "people_list.index",
-        say=f"Two-step sign-in of {user.name} is off. Their password alone signs them in.",
-        back=request.form.get("next"),
-        acted=f"user-{user_id}",
+        problem=problem,
+        status=422 if problem else 200,
     )
 
 
