@@ -126,7 +126,7 @@ def hang_up(url: str) -> None:
 
 def start_valkey(settings: Settings) -> processes.Child:
     """A queue server that answers where these settings say: the embedded one, or one on a TCP port of this machine."""
-    if settings.embedded_queue:
+    if not settings.redis_url:
         child = valkey.start(settings, valkey.find_server())
     else:
         child = _valkey_on(urlsplit(settings.redis_url).port or 6379)
@@ -170,7 +170,7 @@ class Valkey:
 def _valkey_on(port: int) -> processes.Child:
     options = {"--bind": "127.0.0.1", "--port": str(port), "--save": "", "--appendonly": "no"}
     argv = [valkey.find_server(), *(part for pair in options.items() for part in pair)]
-    return processes.spawn(argv, environ={**os.environ, "LC_ALL": "C"}, stdout=subprocess.DEVNULL)
+    return processes.spawn(argv, env={**os.environ, "LC_ALL": "C"}, stdout=subprocess.DEVNULL)
 
 
 def _wait_for(process: subprocess.Popen[bytes], answers: Callable[[], bool], what: str) -> None:

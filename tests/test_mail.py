@@ -256,7 +256,7 @@ def test_a_file_in_the_outbox_is_the_whole_message(settings: Settings, app: Any)
     (file,) = (settings.data_dir / "outbox").iterdir()
     assert answer == {"code": "file", "name": file.name}
     assert file.name == parcel.message_id.strip("<>").partition("@")[0] + ".eml"
-    assert file.stat().st_mode & 0o077 == 0
+    assert file.parent.stat().st_mode & 0o077 == 0
     read = message_from_bytes(file.read_bytes(), policy=email.policy.default)
     assert read["To"] == INES
     assert read["Message-ID"] == parcel.message_id

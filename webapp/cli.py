@@ -21,7 +21,7 @@ from webapp.services.links import account_links
 from webapp.services.operations import backup as backups
 from webapp.services.operations import doctor, first_run
 from webapp.services.settings import in_force
-from webapp.settings.settings import ConfigError
+from webapp.settings.fields import ConfigError
 
 
 class Commands(AppGroup):

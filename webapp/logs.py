@@ -8,16 +8,14 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 FIELDS = ("method", "path", "status", "ms", "user")
 """What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
 
 _TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
-_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
+_about: ContextVar[dict[str, str]] = ContextVar("about")
 
 log = logging.getLogger("muster")
 
@@ -39,7 +37,7 @@ def set_context(**facts: str | None) -> None:
 
 def request_id() -> str | None:
     """The id of the request that this is done for, in the web or in a job."""
-    return _about.get().get("request")
+    return _about.get({}).get("request")
 
 
 def without_tokens(text: str) -> str:
@@ -76,7 +74,7 @@ class _Json(_Text):
             "process": record.process,
             "logger": record.name,
             "message": without_tokens(record.getMessage()),
-            **_about.get(),
+            **_about.get({}),
         }
         for name in FIELDS:
             fields[name] = getattr(record, name, None)

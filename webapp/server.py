@@ -8,7 +8,6 @@ files. Connections are what clients can hold, and their number is limited here. 
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import resource
@@ -156,18 +155,10 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
         )
     except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
         threads.shutdown(timeout=0)
-        raise NotStartedError(_why_not(settings, error)) from None
-
-
-def _why_not(settings: Settings, error: Exception) -> str:
-    """One line on why the address cannot be listened on."""
-    address = f"{settings.host}:{settings.port}"
-    if getattr(error, "errno", None) == errno.EADDRINUSE:
-        return f"Another program listens on {address} already. Stop it, or set MUSTER_PORT to another port."
-    return (
-        f"Muster cannot listen on {address} ({error}). Set MUSTER_HOST to an address of this machine, such as 127.0.0.1, "
-        "and MUSTER_PORT to a port above 1023."
-    )
+        raise NotStartedError(
+            f"Muster cannot listen on {settings.host}:{settings.port} ({error}). "
+            "Set MUSTER_HOST to an address of this machine, such as 127.0.0.1, and MUSTER_PORT to a free port above 1023."
+        ) from None
 
 
 def _connection_limit() -> int:

@@ -81,7 +81,7 @@ class Supervisor:
                 "Stop it, or set MUSTER_PORT to another port."
             )
         log.info("Muster %s starts", version())
-        if settings.embedded_queue:
+        if not settings.redis_url:
             start = partial(valkey.start, settings, valkey.find_server())
             self.queue.append(SupervisedProcess("the queue server", start))
             self._wait_until(valkey.answers, self.queue[0], f"See {settings.data_dir}/valkey.log.")
@@ -131,7 +131,7 @@ class Supervisor:
 
     def _python(self, *arguments: str, stdout: int | None = 2) -> Child:
         """A child that runs our Python; its stdout goes to stderr (2) unless said otherwise."""
-        return spawn([sys.executable, *arguments], environ=self.environ, cwd=TOP, stdout=stdout)
+        return spawn([sys.executable, *arguments], env=self.environ, cwd=TOP, stdout=stdout)
 
 
 def _web_answers(settings: Settings) -> bool:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from webapp.settings.settings import NAMES, ConfigError, Settings
+from webapp.settings.fields import ConfigError
+from webapp.settings.settings import FIELDS, Settings
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_nothing_set_is_enough(read, tmp_path: Path) -> None:
     assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
     assert settings.database_url == f"sqlite:///{tmp_path}/data/muster.db"
     assert settings.queue_url == f"unix://{tmp_path}/data/valkey.sock"
-    assert settings.embedded_queue
+    assert not settings.redis_url
     assert settings.mail_url == ""
     assert (settings.mail_rate, settings.max_rows, settings.max_upload_mb, settings.invite_days) == (
         600,
@@ -112,7 +113,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(typed: str, meant: str) -> 
 
 
 def test_every_name_can_be_set(read, tmp_path: Path) -> None:
-    values = dict.fromkeys(NAMES, "5") | {
+    values = dict.fromkeys(FIELDS, "5") | {
         "AUDIT_DAYS": "35",
         "DATA_DIR": str(tmp_path / "data"),
         "HOST": "0.0.0.0",
@@ -137,10 +138,10 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "LOG_FORMAT": "JSON",
     }
     settings = read(**values)
-    assert settings.given == set(NAMES)
+    assert settings.given == set(FIELDS)
     assert settings.database_url == "postgresql+psycopg://u:p@db/muster"
     assert settings.public_url == "https://portal.example.org/muster"
-    assert (settings.prefix, settings.https, settings.embedded_queue) == ("/muster", True, False)
+    assert (settings.prefix, settings.https) == ("/muster", True)
     assert settings.allowed_domains == ("example.org", "xn--exmple-cua.com", "intranet.local")
     assert settings.groups == ("Staff", "Student   Devices")
     assert settings.secret_key_fallbacks == ("a" * 32, "b" * 32)

@@ -83,7 +83,7 @@ class Muster:
     def start(self, module: str = "webapp.supervisor") -> "Muster":
         with self.said.open("ab") as out:
             # Not by Popen: whatever kills the tests ends what they have started.
-            self.process = processes.spawn([sys.executable, "-m", module], cwd=TOP, environ=self.environ, stdout=out, stderr=out)
+            self.process = processes.spawn([sys.executable, "-m", module], cwd=TOP, env=self.environ, stdout=out, stderr=out)
         return self
 
     def started(self) -> "Muster":

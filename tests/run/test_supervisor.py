@@ -61,7 +61,7 @@ def test_a_second_start_on_the_same_data_folder_is_refused(running: Muster) -> N
 def test_workers_of_machines_with_one_name_are_told_apart_and_one_that_stops_is_gone_at_once(running: Muster) -> None:
     name = f"{socket.gethostname()[:40]}-1"
     wait_until(lambda: len(heartbeats(running)) == 1, "our worker is seen")
-    twin = processes.spawn([sys.executable, str(TOP / "worker.py"), name], environ=running.environ, cwd=TOP)
+    twin = processes.spawn([sys.executable, str(TOP / "worker.py"), name], env=running.environ, cwd=TOP)
     try:
         wait_until(lambda: len(heartbeats(running)) == 2, "another of the same name, as from a machine called the same")
         assert all(each.startswith(f"{name}-") for each in heartbeats(running)), "and people read which they are"
@@ -99,7 +99,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works_and_ends_by
 def test_a_worker_keeps_time_while_the_queue_server_is_frozen(running: Muster) -> None:
     """With a tick each second in place of 15."""
     program = "import sys, worker; worker.TICK = 1.0; sys.exit(worker.main(['quick']))"
-    quick = processes.spawn([sys.executable, "-c", program], environ=running.environ, cwd=TOP)
+    quick = processes.spawn([sys.executable, "-c", program], env=running.environ, cwd=TOP)
     queue_server = running.one("valkey.sock")
 
     def last_seen() -> str:

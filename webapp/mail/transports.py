@@ -33,7 +33,7 @@ class FileTransport:
         temporary = self._folder / f".{name}.part"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with open(temporary, "wb", opener=data_folder.private_opener) as file:
+            with temporary.open("wb") as file:
                 file.write(message.data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -68,9 +68,8 @@ def load_secret_key(file: Path) -> str:
         file.chmod(0o600)
         key = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigError(
-            f"The secret key in “{shorten(str(file))}” cannot be used ({reason}); check the file."
+            f"The secret key in “{shorten(str(file))}” cannot be used ({error}); check the file."
         ) from None
     if len(key) < SHORTEST_SECRET_KEY:
         raise ConfigError(
@@ -78,11 +77,6 @@ def load_secret_key(file: Path) -> str:
             "restore the file, or delete it (everyone has to sign in again, and links sent so far stop working)."
         )
     return key
-
-
-def private_opener(path: str, flags: int) -> int:
-    """An opener for `open`: what it makes is for this user alone."""
-    return os.open(path, flags, 0o600)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,13 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import IO
+from typing import Any
 
 RESTART_PAUSE = 1.0  # seconds
 
 Child = subprocess.Popen[bytes]
-Output = int | IO[bytes] | None
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -28,15 +26,8 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 log = logging.getLogger("muster")
 
 
-def spawn(
-    argv: Sequence[str],
-    *,
-    environ: dict[str, str] | None = None,
-    cwd: Path | None = None,
-    stdout: Output = None,
-    stderr: Output = None,
-) -> Child:
-    """Start a child that gets SIGTERM when its parent dies, on Linux.
+def spawn(argv: Sequence[str], **options: Any) -> Child:
+    """Start a child that gets SIGTERM when its parent dies, on Linux. options: others of Popen.
 
     In a session of its own it does not see the terminal's Ctrl-C, which then reaches only the parent.
     Call it from the main thread: the signal comes when the thread that started the child ends.
@@ -51,13 +42,10 @@ def spawn(
 
     return subprocess.Popen(
         argv,
-        env=environ,
-        cwd=cwd,
         stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
         start_new_session=True,
         preexec_fn=die_with_parent,
+        **options,
     )
 
 

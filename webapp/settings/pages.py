@@ -11,13 +11,13 @@ NAME = "NAME"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One setting as a page asks for it. kind: "text", "number", "words" (several lines) or "choice"."""
+    """One setting as a page asks for it. unit: of a number; is_long: several lines."""
 
     name: str
     label: str
     hint: str = ""
-    kind: str = "text"
     unit: str = ""
+    is_long: bool = False
     choices: Mapping[str, str] | None = None
     """Value -> what it is called."""
 
@@ -55,7 +55,6 @@ SECTIONS = {
                 "REQUIRE_TOTP",
                 "Two-step sign-in is required of",
                 "Takes effect at once, for you too: people without it set it up before their next page.",
-                "choice",
                 choices=REQUIRED_OF,
             ),
             Asked(
@@ -87,7 +86,6 @@ SECTIONS = {
                 "MAIL_REPLY_TO_INVITER",
                 "Replies to an invitation go to",
                 "The invitation names the address. If that person has left, it is the one above.",
-                "choice",
                 choices=REPLY_TO,
             ),
             Asked(
@@ -99,21 +97,19 @@ SECTIONS = {
                 "INVITE_MESSAGE",
                 "Words in every invitation",
                 "Plain text, shown as you type it, before the personal message of an upload.",
-                "words",
+                is_long=True,
             ),
             Asked(
                 "INVITE_DAYS",
                 "Invitations work for",
                 "From the moment the email is handed over. An upload may say otherwise.",
-                "number",
-                "days",
+                unit="days",
             ),
             Asked(
                 "REMINDER_DAYS",
                 "A reminder goes out before the link expires",
                 "Days before expiry; sent once. 0 turns reminders off.",
-                "number",
-                "days",
+                unit="days",
             ),
         ),
     ),
@@ -122,7 +118,7 @@ SECTIONS = {
         "Limits, email domains and what happens to groups",
         "file-spreadsheet",
         (
-            Asked("MAX_ROWS", "Users in a file, at most", "From 1 to 50,000.", "number", "users"),
+            Asked("MAX_ROWS", "Users in a file, at most", "From 1 to 50,000.", unit="users"),
             Asked(
                 "ALLOWED_DOMAINS",
                 "Email domains",
@@ -132,7 +128,6 @@ SECTIONS = {
                 "UPLOAD_MODE",
                 "Groups of people who are here already",
                 "What a new upload begins with; its review may say otherwise.",
-                "choice",
                 choices=MODES,
             ),
         ),
@@ -155,15 +150,13 @@ SECTIONS = {
                 "RETENTION_DAYS",
                 "Rows, files and sent email are kept for",
                 "After an upload ended, or an email went. What is older is deleted once a day, for good. 0 keeps everything.",
-                "number",
-                "days",
+                unit="days",
             ),
             Asked(
                 "AUDIT_DAYS",
                 "The audit log is kept for",
                 "At least 30 days. What is older is deleted once a day, for good. 0 keeps everything.",
-                "number",
-                "days",
+                unit="days",
             ),
         ),
     ),

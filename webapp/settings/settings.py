@@ -35,8 +35,6 @@ from webapp.settings.fields import (
     shorten,
 )
 
-__all__ = ["NAMES", "ON_PAGES", "ConfigError", "Settings"]
-
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
 
 _DURATION = parsers.duration, "a length of time, such as 30m, 8h or 7d"
@@ -154,8 +152,8 @@ class Settings:
         Raises ConfigError, before anything is made if a value is wrong.
         """
         _refuse_unknown_names(environ)
-        texts = {name: environ.get(PREFIX + name, "") for name in NAMES}
-        values = {name.lower(): FIELDS[name].read(name, texts[name]) for name in NAMES}
+        texts = {name: environ.get(PREFIX + name, "") for name in FIELDS}
+        values = {name.lower(): FIELDS[name].read(name, texts[name]) for name in FIELDS}
         data_dir = Path(os.path.abspath(Path(values["data_dir"] or "data").expanduser()))
         values["data_dir"] = data_dir
         values["public_url"] = values["public_url"] or _loopback_url(values["host"], values["port"])
@@ -203,11 +201,6 @@ class Settings:
         return self.public_url.startswith("https://")
 
     @property
-    def embedded_queue(self) -> bool:
-        """Whether Muster starts a queue server of its own."""
-        return not self.redis_url
-
-    @property
     def queue_socket(self) -> Path:
         """The embedded server's socket: in data_dir, or in a private folder of /tmp if that path is too long or has spaces.
 
@@ -231,7 +224,6 @@ FIELDS: dict[str, Field] = {
     if "field" in each.metadata
 }
 """All settings, by name without the prefix."""
-NAMES = tuple(FIELDS)
 ON_PAGES = tuple(name for name, field in FIELDS.items() if field.is_on_page)
 """What can be set on a page, too; the environment wins."""
 
@@ -239,7 +231,7 @@ ON_PAGES = tuple(name for name, field in FIELDS.items() if field.is_on_page)
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith(PREFIX) and (short := name.removeprefix(PREFIX)) not in FIELDS:
-            near = difflib.get_close_matches(short.upper(), NAMES, n=1, cutoff=0)[0]
+            near = difflib.get_close_matches(short.upper(), FIELDS, n=1, cutoff=0)[0]
             raise ConfigError(
                 f"{shorten(name)} is not a setting of Muster. Did you mean {PREFIX}{near}?"
             )

@@ -16,7 +16,8 @@ from webapp.core.security.permissions import SHIPPED_ROLES
 from webapp.db import Base, db
 from webapp.models import OWNER_ROLE_ID, AuditEvent, Group, MailCircuit, Organisation, Role, User
 from webapp.services.operations import first_run
-from webapp.settings.settings import ConfigError, Settings
+from webapp.settings.fields import ConfigError
+from webapp.settings.settings import Settings
 from webapp.upgrade import upgrade
 
 from tests.factories import PASSWORD, make_group, make_persona

@@ -28,7 +28,7 @@ from webapp.schemas import passwords
 from webapp.services.audit import events
 from webapp.services.directory import groups, lookup
 from webapp.services.settings import in_force
-from webapp.settings.settings import ConfigError
+from webapp.settings.fields import ConfigError
 
 DONE = "Muster is set up already. Sign in, or ask the Owner to invite you."
 

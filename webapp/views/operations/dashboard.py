@@ -14,7 +14,7 @@ from webapp.services.operations import dashboard
 bp = Blueprint("dashboard", __name__)
 
 FEW = 10
-"""Unfinished uploads that Home lists; of more it leads to all."""
+"""Unfinished uploads that Home lists; a link leads to all."""
 
 
 @bp.get("/")
@@ -25,7 +25,7 @@ def index() -> str:
         current_user().may(Permission.INVITATIONS_MAKE),
         current_user().may(Permission.BATCHES_SEE),
     )
-    unfinished = review.list_batches(FEW + 1, states=review.OPEN_STATES) if sees else []
+    unfinished = review.list_batches(FEW, states=review.OPEN_STATES) if sees else []
     weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
     return render_template(
         "operations/home/index.html",
@@ -33,8 +33,7 @@ def index() -> str:
         examples=groups.EXAMPLES,
         has_groups=bool(lookup.registry().groups) if invites else True,
         alone=invites and people_list.is_only_one(),
-        unfinished=unfinished[:FEW],
-        more=len(unfinished) > FEW,
+        unfinished=unfinished,
         attention=dashboard.attention(current_user()),
         weeks=weeks,
     )
