@@ -11,7 +11,7 @@ from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.models import Batch, BatchState, Invitation, Row, User
-from webapp.services.batches import planner, replan
+from webapp.services.batches import planner
 
 from tests.client import Answer, Client, Page
 from tests.factories import make_batch
@@ -117,7 +117,7 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
         read = {f"read_{field}": value for field, value in values.items()}
         db.session.add(Row(batch_id=batch.id, line=line, plan=Plan.ATTENTION, change_dict={}, issues=[], **values, **read))
     db.session.flush()
-    replan.plan_batch(batch)
+    planner.plan_batch(batch)
     db.session.commit()
     return batch
 

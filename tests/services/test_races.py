@@ -37,7 +37,7 @@ from webapp.services.batches import (
     confirmation,
     execute,
     options,
-    replan,
+    planner,
     review,
     single_invite,
     upload,
@@ -137,8 +137,8 @@ def test_parts_edited_at_once_lose_no_edit(round, parts, admin, race):
 
 def look(batch_id: int) -> None:
     """Show a batch, and store the plans that were made for that."""
-    if plans := replan.show(review.get_batch(batch_id)):
-        replan.store_shown(batch_id, plans)
+    if plans := planner.show(review.get_batch(batch_id)):
+        planner.store_shown(batch_id, plans)
 
 
 @pytest.mark.parametrize("round", ROUNDS)

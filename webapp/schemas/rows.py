@@ -11,9 +11,9 @@ from marshmallow import Schema, ValidationError, fields
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
-from webapp.core.plan.near_names import nearest, split_known
 from webapp.core.plan.planner import Access, Issue
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.plan.suggestions import nearest, split_known
 
 FIELDS = ("email", "role", "groups")
 MOST_NAMES = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from webapp.core.plan import actions, revert
+from webapp.core.plan import actions
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Access, Person, Plan, PlannedChange
 from webapp.core.text import action_phrases, row_phrases
@@ -114,14 +114,14 @@ SWITCHED = PlannedChange(Plan.UPDATE, ("user", 7), BEFORE, BEFORE, effect=Do.DEA
     ],
 )
 def test_what_a_revert_does(done, person, plan, after, effect):
-    step = revert.plan(done, person, policy())
+    step = actions.plan_revert(done, person, policy())
     assert (step.plan.value, step.after, step.effect) == (plan, after, effect)
 
 
 def test_an_email_cannot_be_taken_back():
-    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, effect=Do.RESEND))
-    assert not revert.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
-    assert all(revert.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
+    assert not actions.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER, effect=Do.RESEND))
+    assert not actions.can_be_undone(PlannedChange(Plan.INVITE, ("invitation", 9), AFTER, AFTER))
+    assert all(actions.can_be_undone(step) for step in (CHANGED, INVITED, SWITCHED))
 
 
 @pytest.mark.parametrize(

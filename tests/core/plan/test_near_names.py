@@ -6,8 +6,8 @@ import random
 import re
 
 import pytest
-from webapp.core.plan.near_names import nearest
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
+from webapp.core.plan.suggestions import nearest
 from webapp.schemas.rows import RowSchema
 
 NAMES = (

@@ -12,7 +12,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
-from webapp.services.batches import cell_edit, confirmation, options, planner, replan, review, row_search
+from webapp.services.batches import cell_edit, confirmation, options, planner, review, row_search
 from webapp.services.directory import lookup, roles
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
@@ -72,10 +72,10 @@ def look(batch_id: int, find: Find | None = None) -> list[tuple[int, Plan]]:
     """What a page shows. What it has planned is stored once it has answered."""
     db.session.rollback()
     batch = review.get_batch(batch_id)
-    plans = replan.show(batch)
+    plans = planner.show(batch)
     shown = [(row.line, row.plan) for row in row_search.find_page(batch, find or Find()).rows]
     if plans:
-        replan.store_shown(batch_id, plans)
+        planner.store_shown(batch_id, plans)
     return shown
 
 
@@ -184,10 +184,10 @@ class TestOthersWorkMeanwhile:
         make_user("Ben Ode", "Analyst", ("Loans",), email=f"u2@{DOMAIN}")
         move_directory()
         batch = review.get_batch(batch_id)
-        plans = replan.show(batch)
+        plans = planner.show(batch)
         seen = batch.version
         cell_edit.edit(batch_id, row_id, "role", "Remote", "Analyst", make_user("Ana Lima", "Admin"))
-        replan.store_shown(batch_id, plans)
+        planner.store_shown(batch_id, plans)
         db.session.rollback()
         with pytest.raises(confirmation.PlansChangedError):
             confirmation.confirm(batch_id, seen, admin)
@@ -196,8 +196,8 @@ class TestOthersWorkMeanwhile:
     def test_a_batch_that_is_confirmed_meanwhile_stays_as_it_was_confirmed(self, admin):
         batch_id = make_review(admin, people(2)).id
         move_directory()
-        plans = replan.show(review.get_batch(batch_id))
+        plans = planner.show(review.get_batch(batch_id))
         confirmation.confirm(batch_id, 1, admin)
         stood = db.session.get(Batch, batch_id).directory_version
-        replan.store_shown(batch_id, plans)
+        planner.store_shown(batch_id, plans)
         assert db.session.get(Batch, batch_id).directory_version == stood

@@ -1,6 +1,6 @@
-"""What an action would do to one person. Pure.
+"""What an action would do to one person, and what reverting a finished batch would. Pure.
 
-The rules are those of docs/rules.md, "Actions on people".
+The rules are those of docs/rules.md, "Actions on people" and "Reverting".
 """
 
 from __future__ import annotations
@@ -177,3 +177,63 @@ def plan_effect(person: Person, effect: Do, policy: Policy) -> PlannedChange:
     manages = policy.registry.role_by_id[access.role].manages_people
     marks = ("admin",) if manages and effect is Do.REACTIVATE else ()
     return PlannedChange(Plan.UPDATE, after=access, effect=effect, marks=marks)
+
+
+# Reverting
+
+WITHDRAWS = "withdraws"
+"""Mark of a change that revokes an invitation which the batch made."""
+
+_OPPOSITE: Mapping[str | None, Do] = {
+    Do.DEACTIVATE: Do.REACTIVATE,
+    Do.REACTIVATE: Do.DEACTIVATE,
+}
+
+
+def can_be_undone(done: PlannedChange) -> bool:
+    """Whether there is something to take back: an invitation made, another access, another state; not an e-mail."""
+    if done.before is None or done.effect in _OPPOSITE:
+        return True
+    return done.effect is None and done.before != done.after
+
+
+def plan_revert(done: PlannedChange | None, person: Person | None, policy: Policy) -> PlannedChange:
+    """Revoke the invitation, or restore former access and state, unless the person was changed since.
+
+    done: None where it is not known any more.
+    """
+    return plan_person(person, lambda present: _plan_revert(done, present, policy))
+
+
+def _plan_revert(done: PlannedChange | None, person: Person, policy: Policy) -> PlannedChange:
+    if done is None or done.after is None:
+        raise RefusedError("original_unknown")
+    registry = policy.registry
+    after = _without_deleted_groups(done.after, registry)
+    former = after
+    effect: Do | None = Do.REVOKE
+    state_before, state_after = "revoked", "pending"
+    if done.before is not None:
+        former = _without_deleted_groups(done.before, registry)
+        effect = _OPPOSITE.get(done.effect)
+        state_before = done.was or ("active" if person.kind == "user" else "pending")
+        state_after = STATE_AFTER.get(done.effect or "", state_before)
+    if (person.access, person.lasting_state) == (former, state_before):
+        return PlannedChange(Plan.UNCHANGED, after=former)
+    if person.state == "accepted":
+        raise RefusedError("accepted_since")
+    if (person.access, person.lasting_state) != (after, state_after):
+        raise RefusedError("changed_since")
+    if effect is Do.REVOKE and person.sent > 1:
+        raise RefusedError("resent_since")
+    if effect:
+        planned = plan_effect(person, effect, policy)
+        return replace(planned, marks=(WITHDRAWS,)) if effect is Do.REVOKE else planned
+    if former.role not in registry.role_by_id:
+        raise RefusedError("former_role_gone")
+    return plan_access(person, former, policy)
+
+
+def _without_deleted_groups(access: Access, registry: Registry) -> Access:
+    """The access without groups that were deleted: with them, it went from everybody."""
+    return replace(access, groups=access.groups & registry.group_by_id.keys())

@@ -1,12 +1,138 @@
-"""The e-mail domain that was misspelt. Names of roles and groups: `near_names`."""
+"""What was probably meant by a name of a role or group, or by a domain, if that is certain.
+
+Only letters within a word of a name are ever corrected. A word is left alone where another one could be meant: it holds a
+number or belongs to one (1a, 1b), is short, is a numeral, a month or the like, or stands in some other name. Two names that
+are equally near are no suggestion.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 
-from webapp.core.text.spelling import letters_apart
+from webapp.core.text.spelling import letters_apart, plain
+
+# Names of roles and groups
+
+LONGEST = 100
+"""Letters in what is looked up; names are shorter."""
+SHORTEST_WORD, LONGEST_WORD = 4, 40
+"""Letters in a word that is corrected."""
+
+_ROMAN = re.compile(r"[ivxlcdm]+")
+_PIECE = re.compile(
+    r"""
+    \d+ (?: [\W_]+ \d+ )*    # numbers with what stands between them: 10-12 is not 1012
+    | [#%*+@$]              # signs that tell names apart (C, C++ and C#)
+    | [^\d\s_!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u206f\u3001-\u3030]+  # words: all but punctuation
+    """,
+    re.VERBOSE,
+)
+_FAMILY_WORDS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety first second third fourth fifth sixth seventh
+    eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
+    monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays
+    january february march april june july august september october november december
+    north south east west northern southern eastern western upper lower inner outer junior senior juniors seniors
+    left right spring summer autumn winter morning evening male female boys girls internal external
+    eins zwei drei vier fünf sechs sieben acht neun zehn zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn erste zweite
+    dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte ersten zweiten dritten vierten
+    montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz juni juli oktober dezember
+    nord süd west nördlich südlich obere untere oben unten links rechts
+    deux trois quatre cinq sept huit neuf onze douze treize quatorze quinze seize vingt premier première deuxième troisième
+    quatrième cinquième sixième lundi mardi mercredi jeudi vendredi samedi dimanche janvier février mars avril juin juillet
+    août septembre octobre novembre décembre
+    tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince primero segundo tercero cuarto quinto sexto
+    lunes martes miércoles jueves viernes sábado domingo enero febrero marzo mayo junio julio agosto
+    quattro cinque sette otto nove dieci terzo quarto giugno luglio
+    vijf zeven acht negen tien maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+    """
+_FAMILIES = frozenset(map(plain, _FAMILY_WORDS.split()))
+"""Words that come in families: one letter makes another of them."""
+
+_BETWEEN = re.compile(r"\s*(?:[、，；;·•・|\t\n/&+,])\s*|\s+(?:and|und|et|y)\s+", re.IGNORECASE)
+"""What stands between names where people do not write commas; it may as well be a part of a name."""
+MOST_PIECES = 20
+
+
+def split_known(text: str, find: Callable[[str], str | None]) -> list[str]:
+    """Split a text into known names, longest first; [] if any part is unknown.
+
+    find: the name that a piece means, if any.
+    """
+    name = find(text)
+    if name:
+        return [name]
+    between = list(_BETWEEN.finditer(text))
+    if len(between) > MOST_PIECES:
+        return []
+    for found in reversed(between):
+        name = find(text[: found.start()])
+        rest = split_known(text[found.end() :], find) if name else []
+        if name and rest:
+            return [name, *rest]
+    return []
+
+
+@lru_cache(maxsize=4096)
+def nearest(wanted: str, names: tuple[str, ...], most: int = 2) -> str | None:
+    """The one name that `wanted` is a misspelling of, by `most` letters; None where that is not certain."""
+    pieces = _split(wanted)
+    if not pieces or len(wanted) > LONGEST:
+        return None
+    known = set(chain.from_iterable(map(_split, names)))
+    near = []
+    for name in names:
+        near.append((_apart(pieces, _split(name), known, most), name))
+    near.sort()
+    if not near or near[0][0] > most:
+        return None
+    is_certain = len(near) == 1 or near[0][0] < near[1][0]
+    return near[0][1] if is_certain else None
+
+
+@lru_cache(maxsize=4096)
+def _split(name: str) -> tuple[str, ...]:
+    """Split a name into words, numbers and signs that tell names apart. “Year7” and “Year 7” are alike."""
+    text = plain(name).lstrip("=+-@*•·'\" ").replace("&", "and")
+    return tuple(_PIECE.findall(text))
+
+
+def _can_be_misspelt(word: str) -> bool:
+    """Whether a letter more or less leaves it the same word. Where a script has no small letters, nobody can tell."""
+    return (
+        SHORTEST_WORD <= len(word) <= LONGEST_WORD
+        and all(map(str.islower, word))
+        and word not in _FAMILIES
+        and not _ROMAN.fullmatch(word)
+    )
+
+
+def _apart(words: Sequence[str], others: Sequence[str], known: set[str], most: int) -> int:
+    """How many letters the words are apart in all; more than `most` where one of them is another word."""
+    if "".join(words) == "".join(others):
+        return 0
+    if len(words) != len(others):
+        return most + 1
+    total = 0
+    for word, other in zip(words, others, strict=True):
+        if word == other:
+            continue
+        allowed = min(most, len(word) // 3, len(other) // 3)
+        apart = letters_apart(word, other, allowed)
+        begins_alike = word[0] == other[0] or word[:2] == other[1::-1]
+        if word in known or not begins_alike or apart > allowed:
+            return most + 1
+        if not (_can_be_misspelt(word) and _can_be_misspelt(other)):
+            return most + 1
+        total += apart
+    return total
+
+
+# Domains of e-mail addresses
 
 _DIGITS = re.compile(r"\d")
 _MISSPELT = (

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webapp.core.plan.actions import Action, Do
+from webapp.core.plan.actions import WITHDRAWS, Action, Do
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import Registry
-from webapp.core.plan.revert import WITHDRAWS
 from webapp.core.text import phrases
 
 

@@ -21,7 +21,7 @@ from webapp.models import Batch, BatchKind, BatchState
 from webapp.services.batches import (
     corrections,
     people_rows,
-    replan,
+    planner,
     reverts,
     review,
     row_search,
@@ -34,8 +34,8 @@ from webapp.services.invitations import invitations
 
 def review_context(batch: Batch) -> dict[str, Any]:
     """What review.html and its parts show. Stale plans are made again for it, and stored once it has answered."""
-    if plans := replan.show(batch):
-        run_after_response(replan.store_shown, batch.id, plans)
+    if plans := planner.show(batch):
+        run_after_response(planner.store_shown, batch.id, plans)
     context = row_context(batch)
     page = row_search.find_page(batch, context["find"])
     if batch.kind is BatchKind.UPLOAD:

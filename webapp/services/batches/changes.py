@@ -21,7 +21,7 @@ from webapp.db import begin_write, commit_and_keep, db, in_json, utcnow
 from webapp.models import Batch, BatchKind, Row, RowEdit, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
-from webapp.services.batches import planner, replan, review
+from webapp.services.batches import planner, review
 from webapp.services.directory import lookup
 
 OF_PLANS = ("mode", "change_roles", "skip_errors")
@@ -177,7 +177,7 @@ def _carry_out(
         after = {name: getattr(batch, name) for name in options}
         events.record(by, "batch.changed", batch, before=before, after=after)
     if options.keys() & set(OF_PLANS):
-        replan.plan_batch(batch)
+        planner.plan_batch(batch)
     if batch.kind is BatchKind.ACTION:  # it is called by how many it is for
         batch.title = {**batch.title, "n": batch.size}
     return others

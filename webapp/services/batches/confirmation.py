@@ -11,8 +11,8 @@ from webapp.core.text.formatting import become_administrators, plural
 from webapp.db import begin_write, bulk_execute, db, truncate_wal, utcnow
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
-from webapp.services.batches import people_rows, replan, review, undo
-from webapp.services.batches.replan import FreshPlans
+from webapp.services.batches import people_rows, planner, review, undo
+from webapp.services.batches.planner import FreshPlans
 
 NAMED = 3
 """Edits by others that are named; the newest first."""
@@ -29,7 +29,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
     somebody else edited since, or where planning again for `by` makes another plan; PasswordRequiredError; ForbiddenError;
     NotUnderReviewError where the batch was discarded.
     """
-    batch, plans = replan.lock_with_plans(batch_id, by.id)
+    batch, plans = planner.lock_with_plans(batch_id, by)
     if batch.confirmed_by_id is not None:
         db.session.rollback()
         return False
@@ -61,7 +61,7 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
         raise PlansChangedError(f"{nothing} {unseen} Look again, {again}.")
     if plans.changed:
         error = PlansChangedError(f"{nothing} {_describe_changed_plans(batch, plans)}, {again}.")
-        replan.store(batch, plans)
+        planner.store(batch, plans)
         batch.version += 1
         db.session.commit()
         raise error
@@ -83,10 +83,6 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
 
 def _describe_unseen(batch: Batch, version: int, by: User) -> str:
     """What changed since the page was loaded, other than by this person's own edits; "" where nothing did."""
-    is_unseen = RowEdit.version > version
-    others = undo.list_steps(batch, undo.IS_DONE, is_unseen, RowEdit.user_id != by.id)
-    if others:
-        return " ".join(f"{step.who} {step.words}." for step in others[:NAMED])
     own = select(func.count(RowEdit.version.distinct())).where(
         RowEdit.batch_id == batch.id,
         RowEdit.version > version,
@@ -94,8 +90,11 @@ def _describe_unseen(batch: Batch, version: int, by: User) -> str:
     )
     if batch.version - version == db.session.scalar(own):
         return ""
+    is_unseen = RowEdit.version > version
+    others = undo.list_steps(batch, undo.IS_DONE, is_unseen, RowEdit.user_id != by.id)
+    said = " ".join(f"{step.who} {step.words}." for step in others[:NAMED])
     # what else raises it exchanges rows, or changes plans
-    return "What would happen has changed since this page was loaded."
+    return said or "What would happen has changed since this page was loaded."
 
 
 def _describe_changed_plans(batch: Batch, plans: FreshPlans) -> str:

@@ -11,7 +11,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Plan
 from webapp.core.text import row_phrases
 from webapp.models import Batch, Row
-from webapp.services.batches import replan, row_search
+from webapp.services.batches import planner, row_search
 
 FIRST_COLUMNS = tuple(field.heading for field in Field)
 STATUS_COLUMNS = ("Status", "Reason", "Suggestion")
@@ -51,7 +51,7 @@ def _lines(
     others: Sequence[int],
 ) -> Iterator[Sequence[str]]:
     """The rows with the plans that the review shows."""
-    plans = replan.show(batch)  # kept until the last row is read
+    plans = planner.show(batch)  # kept until the last row is read
     for row in row_search.iterate_rows(batch, find):
         read = dict(enumerate(row.read_cells))
         cells = [row.email, row.role, row.groups]

@@ -27,7 +27,7 @@ from webapp.core.text.phrases import CodedText
 from webapp.db import db
 from webapp.models import Batch, Row, User
 from webapp.schemas.rows import FIELDS
-from webapp.services.batches import planner, replan
+from webapp.services.batches import planner
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
@@ -214,7 +214,7 @@ def replace_rows(
         row.line = line
     db.session.flush()
     _insert(batch, fresh)
-    replan.plan_batch(batch)
+    planner.plan_batch(batch)
     return lost
 
 

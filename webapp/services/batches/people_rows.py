@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from webapp.core.plan import actions, revert
+from webapp.core.plan import actions
 from webapp.core.plan.planner import Plan, PlannedChange, Policy, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.security.permissions import Permission
@@ -43,7 +43,7 @@ def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, 
         subject = _subject(row)
         person = people.get(subject)
         if batch.kind is BatchKind.REVERT:
-            change = revert.plan(done.get(row.line), person, policy)
+            change = actions.plan_revert(done.get(row.line), person, policy)
         else:
             assert batch.doing is not None
             change = actions.plan(person, batch.doing, policy)

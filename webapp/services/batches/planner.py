@@ -1,10 +1,14 @@
-"""Plans stored rows: applies the schema and the planner to the rows of a batch, and counts them."""
+"""Plans stored rows: applies the schema and the planner to the rows of a batch, and counts them.
+
+Stored plans are made for one person, `Batch.planned_for`: who uploaded the batch, or who was last asked to look again.
+docs/decisions/0007.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select, update
@@ -14,10 +18,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 from webapp.core.plan.planner import Candidate, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
-from webapp.db import db
-from webapp.models import Batch, BatchKind, Row, User
+from webapp.db import begin_write, db
+from webapp.models import Batch, BatchKind, BatchState, Row, User
 from webapp.schemas.rows import FIELDS, RowSchema
-from webapp.services.batches import people_rows
+from webapp.services.batches import people_rows, review
 from webapp.services.directory import lookup
 
 _WRITTEN = (
@@ -170,3 +174,98 @@ def count_rows(rows: Iterable[Values]) -> Counter[str]:
         if row["likely_domain"]:
             counts["misspelt"] += 1
     return counts
+
+
+# Whole batches: after the directory changed, or for another person who confirms
+
+
+@dataclass(frozen=True, slots=True)
+class FreshPlans:
+    """New plans of a batch, which can be stored in a later transaction.
+
+    changed: the rows whose plan differs from the stored one. values: the same by line, for `write_rows`.
+    version, directory_version: of the batch and the directory when they were made.
+    """
+
+    for_id: int
+    version: int
+    directory_version: int
+    changed: Sequence[Row]
+    values: dict[int, dict[str, Any]]
+    counts: dict[str, int]
+
+
+def show(batch: Batch) -> FreshPlans | None:
+    """Put fresh plans into a batch and its rows as loaded, where the stored ones are stale. Nothing is stored.
+
+    Keep what is returned until the rows are drawn, and store it once the page has answered. None: the stored plans are fresh.
+    """
+    is_stale = batch.directory_version != lookup.directory_version()
+    if batch.state is not BatchState.REVIEWING or not is_stale:
+        return None
+    plans = _plan(batch, batch.planned_for)
+    set_committed_value(batch, "counts", plans.counts)
+    if plans.changed:
+        set_committed_value(batch, "version", batch.version + 1)
+    return plans
+
+
+def store_shown(batch_id: int, plans: FreshPlans) -> None:
+    """Store the plans that a page has shown.
+
+    Where somebody changed the batch meanwhile, only its version is raised: that page has not shown the change.
+    """
+    begin_write()
+    batch = review.get_batch(batch_id)
+    if batch.state is BatchState.REVIEWING and batch.directory_version != plans.directory_version:
+        if batch.version == plans.version:
+            store(batch, plans)
+        if plans.changed:
+            batch.version += 1
+    db.session.commit()
+
+
+def lock_with_plans(batch_id: int, by: User) -> tuple[Batch, FreshPlans]:
+    """Lock a batch and plan it for this person. Does not commit.
+
+    Planning 50,000 rows takes seconds: it is done before the lock is taken, and again only where the batch or the directory
+    changed meanwhile.
+    """
+    plans = _plan(review.get_batch(batch_id), by)
+    begin_write()
+    batch = review.get_batch(batch_id)
+    if (batch.version, lookup.directory_version()) != (plans.version, plans.directory_version):
+        plans = _plan(batch, by)
+    return batch, plans
+
+
+def plan_batch(batch: Batch) -> None:
+    """Make every plan of a new or changed batch. Does not commit."""
+    store(batch, _plan(batch, batch.planned_for))
+
+
+def store(batch: Batch, plans: FreshPlans) -> None:
+    """Store the plans of a locked batch. Does not commit."""
+    batch.planned_for_id = plans.for_id
+    batch.directory_version = plans.directory_version
+    batch.counts = plans.counts
+    write_rows(list(plans.values.values()))
+
+
+def _plan(batch: Batch, by: User) -> FreshPlans:
+    """Plan all rows for `by`, as loaded."""
+    # first: what changes from here on makes these plans stale
+    directory_version = lookup.directory_version()
+    rows = load(select_rows(batch))
+    plans = plan_stored_rows(batch, rows, by)
+    changed = find_changed(rows, plans)
+    for row in changed:
+        set_plan(row, plans[row.line])
+    return FreshPlans(
+        for_id=by.id,
+        version=batch.version,
+        directory_version=directory_version,
+        changed=changed,
+        values={row.line: row_values(row) for row in changed},
+        counts=dict(count_rows(plans.values())),
+    )

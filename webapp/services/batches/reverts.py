@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 
 from webapp.core.errors import ConflictError, ForbiddenError
-from webapp.core.plan import revert
+from webapp.core.plan import actions
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Ref
 from webapp.db import begin_write, db
@@ -59,7 +59,7 @@ def _find_rows(original: Batch) -> list[NewRow]:
     refs: dict[int, Ref] = {}
     for row in db.session.scalars(_select_acted(original)):
         done = row.change
-        if not revert.can_be_undone(done):
+        if not actions.can_be_undone(done):
             continue
         if done.before is not None and done.subject:
             refs[row.line] = done.subject

@@ -13,7 +13,7 @@ from webapp.db import begin_write, db, in_json
 from webapp.models import Batch, BatchKind, BatchState, Row, User
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
-from webapp.services.batches import replan, report, review
+from webapp.services.batches import planner, report, review
 from webapp.services.directory import people_list
 from webapp.services.settings import in_force
 
@@ -43,7 +43,7 @@ def stage_rows(rows: Sequence[NewRow], by: User, details: dict[str, Any], **colu
         for field in FIELDS:
             row[f"read_{field}"] = row[field]
     db.session.execute(insert(Row), rows)
-    replan.plan_batch(batch)
+    planner.plan_batch(batch)
     is_upload = batch.kind is BatchKind.UPLOAD
     action = "batch.uploaded" if is_upload else "batch.staged"
     events.record(by, action, batch, rows=len(rows), **details)
