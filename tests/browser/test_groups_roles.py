@@ -54,7 +54,7 @@ def test_groups_are_found_as_one_types(owner):
     owner.axe_at_both_widths("no group found")
     page.get_by_role("link", name="Show all groups").click()
     page.get_by_role("link", name="All groups", exact=True).click()
-    expect(page.get_by_label("Device group")).to_have_value("all")
+    expect(page.locator("#filter-group")).to_have_value("all")
     expect(page.get_by_text("maren.okafor@northfield.example")).to_be_visible()
 
 

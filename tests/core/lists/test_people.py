@@ -46,10 +46,9 @@ def test_an_order_leaves_nobody_out():
 
 
 def test_a_second_click_turns_the_order_and_the_newest_activity_comes_first():
-    assert Filter().turned("name") is Sort.NAME_DOWN
-    assert Filter(sort=Sort.ROLE_DOWN).turned("role") is Sort.ROLE
-    assert Filter().turned("activity") is Sort.ACTIVITY_DOWN
-    assert Filter(sort=Sort.ACTIVITY_DOWN).turned("activity") is Sort.ACTIVITY
+    assert Sort.NAME.turned("name") == Sort.NAME_DOWN
+    assert Sort.ROLE_DOWN.turned("role") == Sort.ROLE
+    assert Sort.NAME.turned("activity") == Sort.ACTIVITY
 
 
 def test_who_has_not_joined_is_invited_or_expired():

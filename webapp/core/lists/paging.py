@@ -36,6 +36,10 @@ class Order(StrEnum):
     def is_down(self) -> bool:
         return self.value.startswith("-")
 
+    def turned(self, column: str) -> str:
+        """The order that a click on a column's name asks for: that column, and the other way at the second click."""
+        return f"-{column}" if self == column else column
+
 
 def member(enum: type[Member], name: str | None) -> Member | None:
     """The member that the address names, or None."""

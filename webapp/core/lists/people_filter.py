@@ -87,13 +87,6 @@ class Filter(ListFilter):
             member(Sort, args.get("sort")) or Sort.NAME,
         )
 
-    def turned(self, column: str) -> Sort:
-        """The order that a click on a column's name asks for: the other way at the second click, the newest activity first."""
-        first, second = Sort(column), Sort(f"-{column}")
-        if column == Sort.ACTIVITY:
-            first, second = second, first
-        return second if self.sort is first else first
-
 
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
     """What one may do to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too."""

@@ -81,10 +81,6 @@ class Find(ListFilter):
             read_number(args.get("page")) or 1,
         )
 
-    def turned(self, column: str) -> Sort:
-        """The order that a click on a column's name asks for: that column, and the other way at the second click."""
-        return Sort(f"-{column}") if self.sort == Sort(column) else Sort(column)
-
     def says(self, *cells: str) -> bool:
         """Whether one of the cells contains the text, ignoring case and repeated spaces."""
         wanted = self.text.casefold()

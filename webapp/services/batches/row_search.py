@@ -158,6 +158,6 @@ def list_notices(batch: Batch, replaced: Mapping[str, ReplacedAddress]) -> list[
             for notice in notices
         ]
     if replaced:
-        n = replaced_addresses.count(batch)
+        n = find_page(batch, Find(hint=Hint.REPLACED)).total
         notices.append(Notice("replaced", rows=n, hint=Hint.REPLACED))
     return [notice for notice in notices if notice.rows]

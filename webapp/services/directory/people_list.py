@@ -59,7 +59,6 @@ from webapp.services.settings import in_force
 PAGE = 25
 KINDS: dict[str, type[Any]] = {"user": User, "invitation": Invitation}
 OTHER = aliased(Message)
-"""Another e-mail of the same invitation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,16 +256,9 @@ def is_of_batch(batch_id: int) -> ColumnElement[bool]:
 def is_concern(concern: Concern) -> ColumnElement[bool]:
     """A condition on Invitation: it needs attention for this reason."""
     if concern is Concern.FAILED:
-        return is_email([MessageState.FAILED], OTHER.id > Message.id)
+        return is_latest_email(MessageState.FAILED)
     if concern is Concern.UNSENT:
-        # one that waits in the outbox is about to go
-        went = [
-            MessageState.SENT,
-            MessageState.UNCERTAIN,
-            MessageState.QUEUED,
-            MessageState.SENDING,
-        ]
-        return is_email([MessageState.WRITTEN], OTHER.state.in_(went))
+        return is_latest_email(MessageState.WRITTEN)
     next_week = monday(utcnow(), in_force.settings().time_zone, ahead=1)
     return and_(
         Invitation.expires_at > utcnow(),
@@ -274,12 +266,15 @@ def is_concern(concern: Concern) -> ColumnElement[bool]:
     )
 
 
-def is_email(states: Sequence[MessageState], *but: ColumnElement[bool]) -> ColumnElement[bool]:
-    """A condition on Invitation: one of its e-mails is in such a state, and no OTHER one meets the conditions `but`."""
-    other = exists().where(OTHER.invitation_id == Message.invitation_id, *but)
+def is_latest_email(*states: MessageState) -> ColumnElement[bool]:
+    """A condition on Invitation: the latest of its e-mails is the invitation itself, in one of these states."""
+    later = exists().where(
+        OTHER.invitation_id == Message.invitation_id,
+        OTHER.id > Message.id,
+    )
     found = select(Message.invitation_id).where(
         Message.kind == MessageKind.INVITATION,
         Message.state.in_(states),
-        ~other,
+        ~later,
     )
     return Invitation.id.in_(found)

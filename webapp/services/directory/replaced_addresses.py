@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, select
 
 from webapp.core.plan.planner import Plan
 from webapp.db import db
@@ -47,13 +47,3 @@ def among_rows(batch: Batch) -> dict[str, ReplacedAddress]:
     )
     found = db.session.scalars(select(ReplacedAddress).where(here))
     return {address.old_key: address for address in found}
-
-
-def count(batch: Batch) -> int:
-    """How many rows of a batch would invite such an address."""
-    rows = select(func.count(Row.id)).where(
-        Row.batch_id == batch.id,
-        Row.removed_at.is_(None),
-        is_replaced(),
-    )
-    return db.session.scalar(rows) or 0

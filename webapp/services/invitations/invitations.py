@@ -22,7 +22,6 @@ from webapp.models import (
     Batch,
     Invitation,
     InvitationState,
-    Message,
     MessageKind,
     MessageState,
     Priority,
@@ -32,7 +31,6 @@ from webapp.models import (
 from webapp.models.directory import invitation_groups
 from webapp.services.audit import events
 from webapp.services.directory import lookup, people_list
-from webapp.services.directory.people_list import OTHER
 from webapp.services.links import invitation_links
 from webapp.services.mail import outbox
 from webapp.services.settings import in_force
@@ -257,14 +255,13 @@ def send_reminders() -> int:
     if not days:
         return 0
     now = utcnow()
-    went = [MessageState.SENT, MessageState.UNCERTAIN]
     due = select(Invitation).where(
         IS_PENDING,
         Invitation.expires_at > now,
         Invitation.expires_at <= now + timedelta(days=days),
         Invitation.reminded_at.is_(None),
         Invitation.valid_days > days,
-        people_list.is_email(went, OTHER.id > Message.id),
+        people_list.is_latest_email(MessageState.SENT, MessageState.UNCERTAIN),
     )
     if not db.session.scalar(select(due.exists())):
         return 0

@@ -117,27 +117,21 @@ def add_name(group_id: int) -> BaseResponse | Page:
 @bp.get("/<int:group_id>/merger")
 @bp.post("/<int:group_id>/merger")
 @require(Permission.USERS_MANAGE)
-def merger(group_id: int) -> BaseResponse | Page:
+def merger(group_id: int) -> BaseResponse | str:
     """Choose groups to merge into this one, then see who gains what; a POST merges them."""
     numbers = map(read_number, request.values.getlist("with"))
     chosen = [number for number in numbers if number]
-    problem = ""
     if request.method == "POST":
-        try:
-            group = groups.merge_groups(group_id, chosen, current_user())
-            return redirect_to("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
-        except RuleViolationError as refusal:
-            problem = str(refusal)
+        group = groups.merge_groups(group_id, chosen, current_user())
+        return redirect_to("groups.show", group_id=group.id, say=f"Merged into “{group.name}”.")
     others = [each for each in groups.list_groups() if each.id != group_id]
-    html = render_template(
+    return render_template(
         "directory/groups/merger.html",
         group=aliases.get_named(Group, group_id),
         others=others,
         wanted=[each for each in others if each.id in chosen],
         effect=groups.effect_of(chosen, current_user(), group_id),
-        problem=problem,
     )
-    return html, 422 if problem else 200
 
 
 @bp.get("/<int:group_id>/deletion")

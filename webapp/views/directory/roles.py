@@ -61,25 +61,15 @@ def save(role_id: int | None = None) -> BaseResponse | Page:
 @bp.get("/<int:role_id>/deletion")
 @bp.post("/<int:role_id>/deletion")
 @require(Permission.ORGANISATION_MANAGE)
-def deletion(role_id: int) -> BaseResponse | Page:
+def deletion(role_id: int) -> BaseResponse | str:
     """Who holds it, and what they get instead, with `?replacement=4`; a POST deletes it."""
     wanted = get_number(request.values, "replacement")
-    problem = ""
     if request.method == "POST":
-        try:
-            name = roles.remove(role_id, wanted, current_user())
-            return redirect_to("roles.index", say=f"“{name}” deleted.")
-        except RuleViolationError as refusal:
-            problem = str(refusal)
+        name = roles.remove(role_id, wanted, current_user())
+        return redirect_to("roles.index", say=f"“{name}” deleted.")
     others = roles.list_replacements(roles.get_role(role_id))
-    html = page(
-        "deletion",
-        role_id,
-        others=others,
-        replacement=next((role for role in others if role.id == wanted), None),
-        problem=problem,
-    )
-    return html, 422 if problem else 200
+    replacement = next((role for role in others if role.id == wanted), None)
+    return page("deletion", role_id, others=others, replacement=replacement)
 
 
 def page(name: str, role_id: int | None = None, **context: Any) -> str:

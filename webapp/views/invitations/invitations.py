@@ -16,7 +16,7 @@ from webapp.http.auth import (
     record_refusal,
     start_session,
 )
-from webapp.http.forms import AcceptForm, ReaddressForm, show_issues
+from webapp.http.forms import AcceptForm, ReaddressForm, form_page, show_issues
 from webapp.http.invite_dialog import TABS, dialog_context, invite_form
 from webapp.http.web import (
     PUBLIC,
@@ -150,8 +150,7 @@ def show(token: str) -> Page | BaseResponse:
     form = AcceptForm()
     form.email.data = invitation.email
     if not form.validate_on_submit():
-        page = render_template("invitations/accept.html", form=form, invitation=invitation)
-        return page, 422 if form.is_submitted() else 200
+        return form_page("invitations/accept.html", form, invitation=invitation)
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
     except ConflictError:

@@ -11,7 +11,7 @@ from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.security.permissions import Permission
 from webapp.core.text.devices import device
 from webapp.http.auth import check_given_password
-from webapp.http.forms import ProofForm
+from webapp.http.forms import ProofForm, form_page
 from webapp.http.person_menu import menu_context
 from webapp.http.questions import ask
 from webapp.http.web import (
@@ -118,14 +118,13 @@ def erase(user_id: int) -> BaseResponse | Page:
         name = erasure.erase(user_id, current_user())
         said = f"This person is erased. The audit log calls them {name}."
         return redirect_to("people_list.index", say=said)
-    page = render_template(
+    return form_page(
         "people/person/erasure.html",
-        form=form,
+        form,
         user=user,
         traces=erasure.find_traces(user),
         pseudonym=erasure.pseudonym(user),
     )
-    return page, 422 if form.errors else 200
 
 
 def change(person: User | Invitation, action: Action) -> BaseResponse | Page:
