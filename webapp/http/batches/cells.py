@@ -81,7 +81,7 @@ def role_list(
     cell = clip(cell)
     options = [(role.name, role.name) for role in roles]
     role = registry.role_by_key.get(fold(cell))
-    if role in roles:
-        return options, registry.role_name(cell)
+    if role and role in roles:
+        return options, role.name
     words = registry.role_name(cell) or "Choose a role"
     return [(cell, words), *options], cell

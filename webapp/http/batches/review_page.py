@@ -78,9 +78,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "with_domain": with_domain,
         "undoing": lambda: undo.available(batch, current_user()),
         "look_alikes": lambda: row_search.find_page(batch, Find(mark=Mark.LOOKALIKE)).rows[:5],
-        "look_alike_of": partial(
-            cells.look_alike_of, known_domains=lookup.registry().known_domains
-        ),
+        "look_alike_of": partial(cells.look_alike_of, known_domains=registry.known_domains),
         "new_addresses": new_addresses,
         "notices": cache(lambda: row_search.list_notices(batch, new_addresses())),
         "corrections": cache(lambda: corrections.find_corrections(batch)),

@@ -19,7 +19,6 @@ from webapp.services.directory import people_list
 from webapp.services.mail import outbox, throttle
 from webapp.services.operations import heartbeats
 from webapp.services.people import link_sheets
-from webapp.services.settings import in_force
 
 FEW = 10
 """Rows of one outcome on a report at first."""
@@ -81,5 +80,4 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "changed": report.changed_since(batch),
         "unsent": len(report.unsent(batch)),
         "until": report.valid_until(batch),
-        "retention_days": in_force.settings().retention_days,
     }

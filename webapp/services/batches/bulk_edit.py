@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import func, select
 
 from webapp.core.addresses import with_domain
 from webapp.core.errors import (
     ConflictError,
-    NotFoundError,
     RuleViolationError,
 )
 from webapp.core.files.cleaning import clean
@@ -259,25 +255,6 @@ def _selected(batch: Batch, chosen: Chosen) -> list[Row]:
     if not rows:
         raise RuleViolationError("None of the selected rows is there any more. Select rows again.")
     return rows
-
-
-# To a row
-
-
-def address(batch: Batch, line: int) -> dict[str, Any]:
-    """Where the review shows the row of this line: arguments of its address, without a filter. Raises NotFoundError.
-
-    The anchor is the row's e-mail, because a browser gives the focus to an anchor that can take it.
-    """
-    here = (Row.batch_id == batch.id, Row.removed_at.is_(None))
-    row_id = db.session.scalar(select(Row.id).where(*here, Row.line == line))
-    if row_id is None:
-        raise NotFoundError(f"Row {line} is not there any more.")
-    before = db.session.scalar(select(func.count(Row.id)).where(*here, Row.line < line)) or 0
-    return {
-        **Find().args(page=before // row_search.PAGE + 1),
-        "_anchor": f"row-{row_id}-email",
-    }
 
 
 # Rows with the same e-mail

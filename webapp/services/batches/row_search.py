@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import (
     Select,
@@ -53,18 +53,18 @@ def find_page(batch: Batch, find: Find) -> Page[Row]:
     if found is None:
         rows = rows.limit(PAGE).offset(start)
     else:
-        shown = [row_id for row_id, _ in found[start : start + PAGE]]
+        shown = [row.id for row in found[start : start + PAGE]]
         rows = rows.where(Row.id.in_(shown))
     return Page(db.session.scalars(rows).all(), number, total, PAGE)
 
 
-def _find_ids(batch: Batch, find: Find) -> list[tuple[int, Plan]]:
-    """The ids and plans of all rows that are asked for, in order; one query."""
+def _find_ids(batch: Batch, find: Find) -> list[Any]:
+    """The ids, lines and plans of all rows that are asked for, in order; one query."""
     # cells are read only where they are looked through
     cells = (Row.email, Row.role, Row.groups) if find.text else ()
     says = _says(find)
-    rows = db.session.execute(_filter(select(Row.id, Row.plan, *cells), batch, find))
-    return [(row_id, plan) for row_id, plan, *texts in rows if says(*texts)]
+    rows = db.session.execute(_filter(select(Row.id, Row.line, Row.plan, *cells), batch, find))
+    return [row for row in rows if says(*row[3:])]
 
 
 def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
@@ -76,25 +76,33 @@ def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
             yield row
 
 
-def find_problem(
+def find_row(
     batch: Batch,
     find: Find,
-    start: int | None,
+    is_wanted: Callable[[Any], bool],
+    start: int | None = None,
     *,
     back: bool = False,
-) -> tuple[int, Row] | None:
-    """The next row that needs attention, after (back: before) the row whose id is `start`, and the number of its page.
+) -> dict[str, Any] | None:
+    """Where the review shows the next row that is wanted, by its `id`, `line` and `plan`: arguments of its address.
 
-    From the end it goes on at the other end; `start` None, or not there, begins at one. One query of ids, one of the row.
+    It is looked for after (back: before) the row whose id is `start`, and from the end on at the other end. The anchor is the
+    first cell with a problem, or the e-mail: a browser gives the focus to an anchor that can take it.
     """
     found = list(enumerate(_find_ids(batch, find)))
     if back:
         found.reverse()
-    ids = [row_id for _, (row_id, _) in found]
+    ids = [row.id for _, row in found]
     after = ids.index(start) + 1 if start in ids else 0
-    for place, (row_id, plan) in found[after:] + found[:after]:
-        if plan is Plan.ATTENTION:
-            return place // PAGE + 1, db.session.get_one(Row, row_id)
+    for place, row in found[after:] + found[:after]:
+        if is_wanted(row):
+            issues = db.session.get_one(Row, row.id).issues
+            field = issues[0]["field"] if issues else "email"
+            cell = f"row-{row.id}-{field}"
+            return {
+                **find.args(page=place // PAGE + 1),
+                "_anchor": f"{cell}-cell" if field == "groups" else cell,
+            }
     return None
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import RuleViolationError
+from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.lists.paging import member
 from webapp.core.lists.row_filter import Find, Hint
-from webapp.core.plan.planner import Mode
+from webapp.core.plan.planner import Mode, Plan
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.answers import draw_review, draw_rows
@@ -275,7 +275,10 @@ def add(batch_id: int) -> str | BaseResponse:
 @require(Permission.BATCHES_SEE)
 def line(batch_id: int, line: int) -> BaseResponse:
     """To the row of this line, on whatever page it is."""
-    place = bulk_edit.address(review.get_batch(batch_id), line)
+    batch = review.get_batch(batch_id)
+    place = row_search.find_row(batch, Find(), lambda row: row.line == line)
+    if place is None:
+        raise NotFoundError(f"Row {line} is not there any more.")
     return redirect_to("batches.show", batch_id=batch_id, **place)
 
 
@@ -285,23 +288,14 @@ def problem(batch_id: int) -> BaseResponse:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.get_batch(batch_id), asked_for()
     start, back = get_number(request.args, "from"), "back" in request.args
+    place, said = None, None
     for wanted in (find, Find(sort=find.sort)):
-        if there := row_search.find_problem(batch, wanted, start, back=back):
-            page, row = there
-            field = row.issues[0]["field"] if row.issues else "email"
-            cell = f"row-{row.id}-{field}"
-            return redirect_to(
-                "batches.show",
-                batch_id=batch_id,
-                _anchor=f"{cell}-cell" if field == "groups" else cell,
-                **wanted.args(page=page),
-            )
-    return redirect_to(
-        "batches.show",
-        batch_id=batch_id,
-        say="No row needs attention now.",
-        **find.args(),
-    )
+        place = place or row_search.find_row(
+            batch, wanted, lambda row: row.plan is Plan.ATTENTION, start, back=back
+        )
+    if place is None:
+        place, said = find.args(), "No row needs attention now."
+    return redirect_to("batches.show", batch_id=batch_id, say=said, **place)
 
 
 @bp.post("/rows/<int:row_id>/merger")
