@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from typing import Any
 
 import redis
 from flask import Flask
@@ -27,7 +28,6 @@ from webapp import create_app, logs
 from webapp.jobs import maintenance, stopping
 from webapp.queue import JOB_TIMEOUT, JOBS, open_queue
 from webapp.run import processes, program
-from webapp.services.operations import heartbeats
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
@@ -51,7 +51,6 @@ def main(arguments: list[str]) -> int:
         timer.join()
     except SystemExit:
         log.warning("what was running was cut off by the stop")
-    leave(app, name)
     return 0
 
 
@@ -99,15 +98,6 @@ def run_jobs(app: Flask, queue_url: str) -> None:
             stopping.wait(PAUSE)
 
 
-def leave(app: Flask, name: str) -> None:
-    """Take the heartbeat back."""
-    try:
-        with app.app_context():
-            heartbeats.leave(name)
-    except Exception as error:
-        log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
-
-
 class JobRunner(SimpleWorker):
     """Runs jobs of the one queue, each in an app context of its own, until `stopping` is set.
 
@@ -145,20 +135,11 @@ class JobRunner(SimpleWorker):
     def run_maintenance_tasks(self) -> None:
         """None: RQ would look for jobs of dead workers, and call what those name."""
 
-    def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
-    ) -> tuple[Job, Queue] | None:
-        """The next job; waits for it a second at a time and then looks whether to stop.
-
-        RQ would stop a waiting worker by an exception from the signal handler. That can come just after a job
-        was taken, which would then lie about for a minute.
-        """
-        if timeout is None:  # a burst: what there is, then no more
-            return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
-        while not stopping.is_set():
-            if found := super().dequeue_job_and_maintain_ttl(1, 1):
-                return found
-        raise StopRequested
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        """RQ's own, once a second while it waits, and after each job: then it stops, too."""
+        if stopping.is_set():
+            raise StopRequested
+        super().heartbeat(*args, **kwargs)
 
     def _install_signal_handlers(self) -> None:
         """Ours are there already."""

@@ -10,7 +10,7 @@ from webapp.core.plan.planner import Plan
 from webapp.db import db, utcnow
 from webapp.mail.messages import Email
 from webapp.models import Batch, BatchState, Invitation, MailCircuit, Message, MessageKind, MessageState, Outcome, Row, User
-from webapp.services.mail import claim, outbox, render, results
+from webapp.services.mail import claim, outbox, render, results, throttle
 
 from tests.factories import make_batch, make_invitation, make_persona
 
@@ -75,6 +75,12 @@ def invitation_of(email: str) -> Invitation:
 def finish(_: None = None) -> None:
     """After the outcome of a message: its batch may be done, as the job sees a little later."""
     results.finish_done()
+
+
+def hold_up(worker: str, cause: dict[str, Any]) -> None:
+    """The mail server is away, as this worker has seen."""
+    throttle.trip(cause)
+    claim.release(worker, surely_unsent=True, due_at=utcnow() + throttle.PROBE)
 
 
 def pass_time(**time: float) -> None:

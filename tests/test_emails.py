@@ -127,11 +127,6 @@ def test_mime_has_both_forms_and_its_own_headers() -> None:
     assert LINK.encode() in parcel.data, "the link stands whole in the file"
 
 
-def test_it_is_the_same_bytes_at_every_try() -> None:
-    first, second = (mime.build(invitation(), "muster@northfield.example", "<1@northfield.example>", NOON) for _ in range(2))
-    assert first == second
-
-
 def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
     email = invitation(organisation="Gymnasium Köln")
     parcel = mime.build(email, "muster@northfield.example", "<1@northfield.example>", NOON)

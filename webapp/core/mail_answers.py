@@ -6,7 +6,6 @@ import re
 
 LONGEST_WORDS = 300
 
-_CODES = re.compile(r"\d{3}(?: \d\.\d{1,3}\.\d{1,3}\b)?")
 _SENDER = re.compile(
     r"\bsender\b|\bsend (?:\w+ )?as\b|sendas|\bmail from\b|\bfrom[: ]+address\b|return[- ]path|envelope[- ]from",
     re.I,
@@ -24,13 +23,12 @@ def words_of(code: int, text: bytes | str) -> str:
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     said = "".join(c if c.isprintable() else " " for c in decoded)
     words = " ".join([str(code), *said.split()])
-    return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
+    return words[:LONGEST_WORDS]
 
 
-def codes(words: str) -> str:
-    """The code and, where there is one, the enhanced code: "450 4.7.1". Two answers with the same ones are the same."""
-    found = _CODES.match(words)
-    return found[0] if found else words
+def codes(words: str) -> list[str]:
+    """The code and what follows it, mostly the enhanced code: 450, 4.7.1. Two answers with the same ones are the same."""
+    return words.split()[:2]
 
 
 def is_about_sender(words: str, sender: str) -> bool:

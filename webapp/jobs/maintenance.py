@@ -35,8 +35,10 @@ def tick(worker_name: str) -> None:
     if is_due and not queue.enqueue_send():
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, chain.seal)
-    if retention.is_due():
-        _delete_what_is_old(time.monotonic() + CARE)
+    end = time.monotonic() + CARE
+    # as far as the time goes; the next sweep, of whichever worker, goes on
+    if retention.is_due() and not any(_work_until(end, step) for step in retention.STEPS):
+        retention.mark_done()
 
 
 def _work_until(end: float, step: Callable[[], int | bool]) -> int | bool:
@@ -45,11 +47,3 @@ def _work_until(end: float, step: Callable[[], int | bool]) -> int | bool:
     while more and not stopping.is_set() and time.monotonic() < end:
         more = step()
     return more
-
-
-def _delete_what_is_old(end: float) -> None:
-    """As far as the time goes; the next sweep, of whichever worker, goes on."""
-    for step in retention.STEPS:
-        if _work_until(end, step):
-            return
-    retention.mark_done()

@@ -13,6 +13,7 @@ from flask import Flask, current_app
 from webapp import queue
 from webapp.core import mail_answers
 from webapp.core.errors import ConflictError
+from webapp.db import utcnow
 from webapp.jobs import stopping
 from webapp.mail import transports
 from webapp.mail.errors import (
@@ -51,9 +52,12 @@ def send(turn: float = TURN) -> None:
             with _renew_leases(worker), transports.connect(claim.read_settings()) as transport:
                 _Run(transport, worker, end_of_turn).send_all(claimed)
         except MailServerUnavailableError as error:
-            claim.server_unreachable(worker, error.answer)
+            throttle.trip(error.answer)
+            # others go first, so that these alone can hold up nobody
+            claim.release(worker, surely_unsent=True, due_at=utcnow() + throttle.PROBE)
         except MailThrottledError as error:
-            claim.slow_down(worker, error.answer["words"])
+            throttle.slow_down(error.answer["words"])
+            claim.release(worker, surely_unsent=True)
         finally:
             claim.release(worker)
             results.finish_done()
@@ -108,7 +112,7 @@ class _Run:
         self._has_answered = False
         self._has_taken = False
         self._collected: dict[int, CollectedError] = {}
-        self._codes = ""
+        self._codes: list[str] = []
 
     def send_all(self, claimed: Sequence[int]) -> None:
         """Send what was claimed, then claim more. Returns when nothing is due, time is up, or the connection broke.

@@ -51,7 +51,8 @@ def invitation(
     stays what it is. reply_to: name and address of who gets the replies; the e-mail tells the address. link: None for a
     test, which says so in its place.
     """
-    said = invitation_subject(organisation, inviter)
+    place = organisation.strip() or NAMELESS
+    said = f"{inviter} invited you to {place}" if inviter else f"You are invited to {place}"
     heading = own_subject.strip() or said
     if is_reminder:
         heading = f"Reminder: {heading}"
@@ -59,7 +60,7 @@ def invitation(
     if not link:
         heading = f"Test: {heading}"
     values = {
-        "place": organisation.strip() or NAMELESS,
+        "place": place,
         "subject": said,
         "role": role,
         "groups": ", ".join(groups),
@@ -146,12 +147,6 @@ def _render(
         for kind in ("txt", "html")
     )
     return Email(to, on_one_line(subject), text, html, reply_to)
-
-
-def invitation_subject(organisation: str, inviter: str) -> str:
-    """\"Maren Okafor invited you to Northfield Academy": the Subject, and the first sentence."""
-    who = f"{inviter.strip()} invited you" if inviter.strip() else "You are invited"
-    return f"{who} to {organisation.strip() or NAMELESS}"
 
 
 def on_one_line(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
@@ -33,7 +32,7 @@ class MimeMessage:
 
 
 def build(email: Email, sender: str, message_id: str, date: datetime) -> MimeMessage:
-    """Build the MIME message; the same bytes at every try.
+    """Build the MIME message.
 
     sender: `Name <address>`. message_id: with its angle brackets. date: aware.
     Raises PermanentDeliveryError where it cannot be built.
@@ -52,7 +51,6 @@ def build(email: Email, sender: str, message_id: str, date: datetime) -> MimeMes
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
         message.set_content(email.text)
         message.add_alternative(email.html, subtype="html")
-        message.set_boundary("=_" + re.sub(r"[^0-9A-Za-z]", "", message_id.partition("@")[0])[:60])
         return MimeMessage(message_id, recipient, message.as_bytes())
     except (ValueError, LookupError, MessageError) as error:
         raise PermanentDeliveryError("not_built", words=on_one_line(str(error))) from error

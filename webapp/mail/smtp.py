@@ -53,10 +53,8 @@ class SmtpTransport:
         self._smtp = self._open(local_name)
 
     def quit(self) -> None:
-        """Say goodbye, without waiting long for the answer."""
+        """Say goodbye."""
         with suppress(OSError):
-            if self._smtp.sock:
-                self._smtp.sock.settimeout(1)
             self._smtp.quit()
         self._smtp.close()
 

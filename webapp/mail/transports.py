@@ -27,17 +27,15 @@ class FileTransport:
         self._folder = folder
 
     def send(self, message: MimeMessage, before_data: Callable[[], None]) -> dict[str, Any]:
-        """Write a file, whole or not at all. Its name is made of the Message-ID: a second try replaces the first."""
+        """Write a file. Its name is made of the Message-ID: a second try replaces the first."""
         name = file_name(message.message_id)
         before_data()
-        temporary = self._folder / f".{name}.part"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with temporary.open("wb") as file:
+            with (self._folder / name).open("wb") as file:
                 file.write(message.data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self._folder / name)
         except OSError as error:
             about = {"folder": str(self._folder), "words": error.strerror or str(error)}
             raise MailServerUnavailableError("folder", **about) from error

@@ -11,7 +11,7 @@ from webapp.services.mail import claim, outbox, results
 from webapp.services.mail.outbox import Delivery
 
 from tests.factories import make_invitation
-from tests.mail_fixtures import finish, make_message, make_sending_batch, message_to, pass_time
+from tests.mail_fixtures import finish, hold_up, make_message, make_sending_batch, message_to, pass_time
 
 INES = "ines.carvalho@northfield.example"
 W = "worker"
@@ -82,7 +82,7 @@ class TestTheTruth:
         assert delivery_of(claimed).stage == "uncertain"
 
     def test_held_up_while_the_mail_server_is_away(self, claimed):
-        claim.server_unreachable(W, {"code": "text", "text": "No answer from the mail server."})
+        hold_up(W, {"code": "text", "text": "No answer from the mail server."})
         found = delivery_of(claimed)
         assert (found.stage, found.answer) == ("held_up", "No answer from the mail server.")
         assert found.next_try

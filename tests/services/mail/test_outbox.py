@@ -24,7 +24,17 @@ from webapp.services.links import invitation_links
 from webapp.services.mail import claim, outbox, results, throttle
 
 from tests.factories import make_batch, make_persona, token_of
-from tests.mail_fixtures import die, finish, invitation_of, make_message, make_sending_batch, message_to, pass_time, row_of
+from tests.mail_fixtures import (
+    die,
+    finish,
+    hold_up,
+    invitation_of,
+    make_message,
+    make_sending_batch,
+    message_to,
+    pass_time,
+    row_of,
+)
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -430,7 +440,7 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
     batch = make_sending_batch(INES, JONAS)
     ids = claim.claim("w1")
     claim.begin_data(ids[0], "w1")
-    claim.server_unreachable(
+    hold_up(
         "w1",
         {
             "code": "unreachable",
@@ -454,14 +464,14 @@ def test_a_server_that_is_away_holds_everything_up_and_costs_no_try() -> None:
 def test_every_30_seconds_one_message_goes_to_see() -> None:
     make_sending_batch(INES, JONAS)
     claim.claim("w1")
-    claim.server_unreachable("w1", {"code": "text", "text": "Away."})
+    hold_up("w1", {"code": "text", "text": "Away."})
     since = throttle.alarm()
     assert since
     paused_at = since.paused_at
     pass_time(seconds=31)
     assert len(claim.claim("w1")) == 1
     assert claim.claim("w2") == [], "one probe at a time"
-    claim.server_unreachable("w1", {"code": "text", "text": "Still away."})
+    hold_up("w1", {"code": "text", "text": "Still away."})
     alarm = throttle.alarm()
     assert alarm
     assert alarm.cause_text == "Still away."
@@ -473,7 +483,7 @@ def test_every_30_seconds_one_message_goes_to_see() -> None:
 def test_any_answer_of_the_server_ends_the_alarm(answer: str) -> None:
     make_sending_batch(INES, JONAS)
     claim.claim("w1")
-    claim.server_unreachable("w1", {"code": "text", "text": "Away."})
+    hold_up("w1", {"code": "text", "text": "Away."})
     pass_time(seconds=31)
     (id,) = claim.claim("w1")
     getattr(results, answer)(id, "w1", {"code": "deferred", "words": "words"})

@@ -13,7 +13,7 @@ from webapp.services.mail import claim, outbox, throttle
 
 from tests.client import Client
 from tests.factories import token_of
-from tests.mail_fixtures import invitation_of, make_message, message_to
+from tests.mail_fixtures import hold_up, invitation_of, make_message, message_to
 
 INES, JONAS, LENA = (f"{name}@northfield.example" for name in ("ines", "jonas", "lena"))
 
@@ -46,7 +46,7 @@ def test_without_a_mail_server_it_says_so(admin: Client, change_settings: Callab
 def test_it_says_that_sending_is_held_up_and_why(admin: Client) -> None:
     make_message(INES)
     claim.claim("w1")
-    claim.server_unreachable(
+    hold_up(
         "w1",
         {
             "code": "unreachable",

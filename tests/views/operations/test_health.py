@@ -16,12 +16,11 @@ from webapp.mail import transports
 from webapp.mail.errors import MailServerUnavailableError
 from webapp.models import BatchState, Message, MessageState, Worker
 from webapp.run import data_folder
-from webapp.services.mail import claim
 from webapp.settings.settings import Settings
 from webapp.views.operations import health
 
 from tests.factories import make_batch, make_invitation, make_persona, token_of
-from tests.mail_fixtures import make_message, pass_time
+from tests.mail_fixtures import hold_up, make_message, pass_time
 
 TOKEN = "a-token-for-the-monitor"
 
@@ -110,7 +109,7 @@ def test_it_says_that_email_is_held_up_without_names(client, workers, queue, cha
     changed = change_settings(mail_url="smtp://nobody.invalid")
     with pytest.raises(MailServerUnavailableError) as refused, transports.connect(changed):
         pass
-    claim.server_unreachable("a worker", refused.value.answer)
+    hold_up("a worker", refused.value.answer)
     answer = client.get("/healthz", status=503)
     assert (answer.json["wrong"], answer.json["mail"]) == (["mail"], "held up")
     assert "nobody" not in answer.text

@@ -16,7 +16,6 @@ from flask import current_app
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
 
 from webapp.core.errors import ConflictError
-from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, bulk_execute, commit_and_keep, db, utcnow
 from webapp.mail import mime
 from webapp.mail.errors import PermanentDeliveryError
@@ -82,36 +81,13 @@ def renew(worker: str) -> None:
     db.session.commit()
 
 
-def release(worker: str, *, surely_unsent: bool = False) -> None:
-    """Make due again what this worker has claimed and not brought to an end. Commits.
+def release(worker: str, *, surely_unsent: bool = False, **values: Any) -> None:
+    """Make due again what this worker has claimed and not brought to an end. None of it has lost a try. Commits.
 
-    surely_unsent: the server has not taken the one that was begun, either.
+    surely_unsent: the server has not taken the one that was begun, either. values: of columns, e.g. when they are due.
     """
     begin_write()
-    _release(_is_of(worker), surely_unsent=surely_unsent)
-    db.session.commit()
-
-
-def server_unreachable(worker: str, cause: CodedText) -> None:
-    """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender. Commits.
-
-    What this worker has claimed is due again soon, and none of it has lost a try. Others go first, so that these alone can
-    hold up nobody.
-    """
-    begin_write()
-    _release(_is_of(worker), surely_unsent=True, due_at=utcnow() + throttle.PROBE)
-    throttle.trip(cause)
-    db.session.commit()
-
-
-def slow_down(worker: str, words: str) -> None:
-    """Slow sending down: the mail server gets too much. What this worker has claimed waits, and none of it has lost a
-    try. Commits.
-    """
-    begin_write()
-    _release(_is_of(worker), surely_unsent=True)
-    throttle.reset()
-    throttle.slow_down(words)
+    _release(_is_of(worker), surely_unsent=surely_unsent, **values)
     db.session.commit()
 
 

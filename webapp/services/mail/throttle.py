@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.core.text.phrases import CodedText
-from webapp.db import bulk_execute, db, utcnow
+from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import MailCircuit, Message, MessageState
 from webapp.services.settings import in_force
 
@@ -25,28 +25,26 @@ PACE_HOLDS = timedelta(minutes=10)
 
 def notices() -> dict[str, MailCircuit | None]:
     """`alarm`: why sending is held up; `slow`: how the mail server slows it down. None where it does not."""
-    circuit = db.session.get(MailCircuit, 1)
+    circuit = get_circuit()
     is_slow = _rate(circuit) < in_force.environment().mail_rate
-    return {
-        "alarm": circuit if circuit and circuit.paused_at else None,
-        "slow": circuit if is_slow else None,
-    }
+    return {"alarm": alarm(), "slow": circuit if is_slow else None}
 
 
 def alarm() -> MailCircuit | None:
     """Why sending is held up, since when, and when it is tried again; None while it is not."""
-    return notices()["alarm"]
+    circuit = get_circuit()
+    return circuit if circuit.paused_at else None
 
 
-def quota_left(circuit: MailCircuit | None) -> int:
+def quota_left(circuit: MailCircuit) -> int:
     """How many messages may go out now: MUSTER_MAIL_RATE a minute, or the server's own pace if that is slower.
 
     While sending is held up, it is one, to see if the server is back.
     """
     now = utcnow()
-    if circuit and circuit.retry_at and circuit.retry_at > now:
+    if circuit.retry_at and circuit.retry_at > now:
         return 0
-    if circuit and circuit.paused_at:
+    if circuit.paused_at:
         return 1
     is_on_its_way = (Message.state == MessageState.SENDING) & (Message.lease_until > now)
     is_used = or_(Message.tried_at > now - MINUTE, is_on_its_way)
@@ -57,29 +55,28 @@ def _count_messages(*which: ColumnElement[bool]) -> int:
     return db.session.scalar(select(func.count(Message.id)).where(*which)) or 0
 
 
-def _rate(circuit: MailCircuit | None) -> int:
+def _rate(circuit: MailCircuit) -> int:
     """Messages a minute."""
     rate = in_force.environment().mail_rate
-    if circuit is None or circuit.pace is None or circuit.paced_at is None:
-        return rate
-    return min(rate, circuit.pace) if circuit.paced_at > utcnow() - PACE_HOLDS else rate
-
-
-# Parts of commands
+    if circuit.pace and circuit.paced_at and circuit.paced_at > utcnow() - PACE_HOLDS:
+        return min(rate, circuit.pace)
+    return rate
 
 
 def get_circuit() -> MailCircuit:
-    """The circuit's one row; adds it if it is missing. Does not commit."""
-    circuit = db.session.get(MailCircuit, 1)
-    if circuit is None:
-        circuit = MailCircuit(id=1)
-        db.session.add(circuit)
-        db.session.flush()
-    return circuit
+    """The circuit's one row."""
+    return db.session.get_one(MailCircuit, 1)
+
+
+# Commands of the worker
 
 
 def trip(cause: CodedText) -> None:
-    """Hold up all sending for 30 s; then one message is tried. Does not commit."""
+    """Hold up sending for all workers, with one alarm: the mail server is away, or refuses the sender. Commits.
+
+    After 30 s one message is tried.
+    """
+    begin_write()
     circuit = get_circuit()
     now = utcnow()
     if circuit.paused_at is None:
@@ -87,13 +84,16 @@ def trip(cause: CodedText) -> None:
         current_app.logger.warning("sending is held up: %s", describe_mail(cause))
     circuit.cause = dict(cause)
     circuit.retry_at = now + PROBE
+    db.session.commit()
 
 
 def slow_down(words: str) -> None:
-    """Send nothing for a minute, then as many a minute as the server took in the last one. Does not commit.
+    """Send nothing for a minute, then as many a minute as the server took in the last one. Commits.
 
-    If it took none, half of what was tried.
+    If it took none, half of what was tried. The server has answered, which ends the alarm.
     """
+    begin_write()
+    reset()
     circuit = get_circuit()
     now = utcnow()
     is_taken = Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN])
@@ -105,6 +105,7 @@ def slow_down(words: str) -> None:
     current_app.logger.warning(
         "the mail server takes %d messages a minute: %s", circuit.pace, words
     )
+    db.session.commit()
 
 
 def reset() -> None:
