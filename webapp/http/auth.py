@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import g, request, session
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import (
     BusyError,
@@ -19,7 +18,7 @@ from webapp.db import utcnow
 from webapp.http import rate_limits
 from webapp.http.rate_limits import MINUTES, Limit
 from webapp.http.web import (
-    Page,
+    Answer,
     current_user,
     peer,
     redirect_to,
@@ -71,7 +70,7 @@ def clear_session() -> None:
     session.permanent = True
 
 
-def continue_sign_in(user: User, target: str | None = None) -> BaseResponse:
+def continue_sign_in(user: User, target: str | None = None) -> Answer:
     """After the first step: sign in, or go on to the second step. target: the page that was asked for."""
     if user.has_second_factor:
         session["half_way"] = [*two_factor.pending_login(user), safe_next(target)]
@@ -120,7 +119,7 @@ def limit_tries(account: str, limit: Limit, what: str) -> Iterator[None]:
     rate_limits.refund(counters)
 
 
-def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Page:
+def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Answer:
     """Answer a link that does not work, and count it in the audit log. what: the link, in the words of the log.
 
     is_known: whether it was a link once. Trying many that never were raises RateLimitError; working links still open from there.

@@ -19,7 +19,6 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import logs
 from webapp.core.errors import (
@@ -29,12 +28,12 @@ from webapp.core.errors import (
 from webapp.db import db
 from webapp.http.auth import record_refusal
 from webapp.http.rate_limits import log_refusal
-from webapp.http.web import LONGEST_FORM, is_fragment, redirect_to, safe_next
+from webapp.http.web import LONGEST_FORM, Answer, is_fragment, redirect_to, safe_next
 from webapp.services.batches.review import NotUnderReviewError
 from webapp.services.settings import in_force
 
 
-def broken_promise(error: MusterError) -> BaseResponse:
+def broken_promise(error: MusterError) -> Answer:
     """Answer one of our own errors with its sentence.
 
     Where a form came from a page that it names, one is back there with the sentence: what was searched for or picked on
@@ -50,13 +49,13 @@ def broken_promise(error: MusterError) -> BaseResponse:
     return answer(error.status, error.title, str(error))
 
 
-def wrong_value(error: ValidationError) -> BaseResponse:
+def wrong_value(error: ValidationError) -> Answer:
     """Answer a value that no control of ours sends with the sentences of its schema."""
     sentences = chain.from_iterable(error.messages_dict.values())
     return broken_promise(RuleViolationError(" ".join(map(str, sentences))))
 
 
-def too_late(error: NotUnderReviewError) -> BaseResponse:
+def too_late(error: NotUnderReviewError) -> Answer:
     """Answer an edit of a confirmed or discarded batch: go to its page, which shows the state."""
     flash(str(error), "warn")
     return redirect_to("batches.show", batch_id=error.batch_id)

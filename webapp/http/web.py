@@ -65,8 +65,8 @@ FRAME_CSP = (
 )
 """For an e-mail's HTML: it may look as it likes, and do nothing."""
 
-Page = str | tuple[str, int]
-"""A page, with its status if that is not 200."""
+Answer = str | tuple[str, int] | BaseResponse
+"""What a view answers: a page, with its status if that is not 200, or anything else."""
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 500_000

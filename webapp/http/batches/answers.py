@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from flask import render_template
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import review_context, row_context
-from webapp.http.web import is_fragment, redirect_to
+from webapp.http.web import Answer, is_fragment, redirect_to
 from webapp.services.batches import corrections, review
 from webapp.services.batches.changes import ChangeSet, Place
 
@@ -43,7 +42,7 @@ def draw_rows(
     )
 
 
-def draw_review(step: ChangeSet, said: str) -> str | BaseResponse:
+def draw_review(step: ChangeSet, said: str) -> Answer:
     """The whole review after a change of many rows, with the same filter and page.
 
     said: a toast, which offers to undo a new step; "{rows}" in it becomes "3 rows".

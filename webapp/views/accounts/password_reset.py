@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
@@ -19,7 +18,7 @@ from webapp.http.questions import ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import (
     PUBLIC,
-    Page,
+    Answer,
     current_user,
     peer,
     redirect_to,
@@ -37,7 +36,7 @@ BOTH = ["GET", "POST"]
 
 @bp.route("/password-resets/new", methods=BOTH)
 @require(PUBLIC)
-def new() -> Page:
+def new() -> Answer:
     """Ask for a link. The answer is the same for every address; those that exist get their e-mail after it."""
     form = ForgottenForm()
     if not form.validate_on_submit():
@@ -55,7 +54,7 @@ def new() -> Page:
 @bp.route("/email-changes/<token>", methods=BOTH, defaults={"purpose": LinkPurpose.EMAIL})
 @bp.route("/owner-links/<token>", methods=BOTH, defaults={"purpose": LinkPurpose.SIGN_IN})
 @require(PUBLIC)
-def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
+def use(token: str, purpose: LinkPurpose) -> Answer:
     """The page behind the link. Opening it changes nothing: mail scanners open links. A POST does what the link is for.
 
     The Owner is signed in at once, or asked for the second factor.
@@ -80,7 +79,7 @@ def use(token: str, purpose: LinkPurpose) -> Page | BaseResponse:
     return redirect_to("sessions.new", say=f"Your email is {user.email} now. Sign in with it.")
 
 
-def dead_link_page(purpose: LinkPurpose) -> Page:
+def dead_link_page(purpose: LinkPurpose) -> Answer:
     """The page for a link that does not work."""
     page = render_template("accounts/password_reset/gone.html", purpose=purpose.value), 410
     return answer_dead_link(f"a link ({purpose.value})", page)
@@ -88,7 +87,7 @@ def dead_link_page(purpose: LinkPurpose) -> Page:
 
 @bp.route("/users/<int:user_id>/reset-link", methods=BOTH)
 @require(Permission.USERS_MANAGE)
-def hand_over(user_id: int) -> Page:
+def hand_over(user_id: int) -> Answer:
     """Ask first, then make a reset link for a user ranked below, without a mail server; shown once."""
     user = password_reset.in_need(user_id, current_user())
     validity = account_links.validity(LinkPurpose.RESET)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request, url_for
 from flask_wtf import FlaskForm
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
 from webapp.http.auth import renew_session
 from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
 from webapp.http.questions import ask
-from webapp.http.web import SIGNED_IN, Page, current_user, redirect_to, require
+from webapp.http.web import SIGNED_IN, Answer, current_user, redirect_to, require
 from webapp.models import LinkPurpose
 from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.links import account_links
@@ -21,14 +20,14 @@ bp = Blueprint("profile", __name__)
 
 @bp.get("/account")
 @require(SIGNED_IN)
-def show() -> Page:
+def show() -> Answer:
     """The page of one's own account."""
     return page()
 
 
 @bp.post("/account/name")
 @require(SIGNED_IN)
-def rename() -> Page | BaseResponse:
+def rename() -> Answer:
     """Change one's name."""
     form = OwnNameForm()
     if not form.validate():
@@ -39,7 +38,7 @@ def rename() -> Page | BaseResponse:
 
 @bp.post("/account/password")
 @require(SIGNED_IN)
-def change_password() -> Page | BaseResponse:
+def change_password() -> Answer:
     """Change one's password; other devices are signed out."""
     form = OwnPasswordForm(obj=current_user())
     if not form.validate():
@@ -52,7 +51,7 @@ def change_password() -> Page | BaseResponse:
 
 @bp.post("/account/email")
 @require(SIGNED_IN)
-def ask_for_email() -> Page | BaseResponse:
+def ask_for_email() -> Answer:
     """Request a new e-mail: a link goes to the new address."""
     form = OwnEmailForm()
     if not form.validate():
@@ -65,7 +64,7 @@ def ask_for_email() -> Page | BaseResponse:
 
 @bp.post("/account/email/withdrawal")
 @require(SIGNED_IN)
-def withdraw_email() -> BaseResponse:
+def withdraw_email() -> Answer:
     """Cancel the requested change of the e-mail."""
     profile.withdraw_email(current_user())
     return redirect_to("profile.show", say="Your email stays as it is.")
@@ -74,7 +73,7 @@ def withdraw_email() -> BaseResponse:
 @bp.route("/account/sessions/end", methods=["GET", "POST"], defaults={"session_id": None})
 @bp.post("/account/sessions/<int:session_id>/end")
 @require(SIGNED_IN)
-def end_sessions(session_id: int | None) -> Page | BaseResponse:
+def end_sessions(session_id: int | None) -> Answer:
     """Sign out on one other device, or, after a question, on all others."""
     if request.method == "GET":
         return ask(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request, session
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.http.auth import clear_session, continue_sign_in, limit_tries, start_session
 from webapp.http.forms import CodeForm, SignInForm, form_page, show_errors
 from webapp.http.rate_limits import Limit
-from webapp.http.web import PUBLIC, SIGNED_IN, Page, current_user, redirect_to, require, safe_next
+from webapp.http.web import (
+    PUBLIC,
+    SIGNED_IN,
+    Answer,
+    current_user,
+    redirect_to,
+    require,
+    safe_next,
+)
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.operations import first_run
 
@@ -18,7 +25,7 @@ bp = Blueprint("sessions", __name__)
 
 @bp.route("/sign-in", methods=["GET", "POST"])
 @require(PUBLIC)
-def new() -> Page | BaseResponse:
+def new() -> Answer:
     """The sign-in form; a POST signs in and goes on to the page that was asked for.
 
     While there is no Owner, it says where to find the set-up link.
@@ -44,7 +51,7 @@ def new() -> Page | BaseResponse:
 
 @bp.route("/sign-in/code", methods=["GET", "POST"])
 @require(PUBLIC)
-def second() -> Page | BaseResponse:
+def second() -> Answer:
     """The second step: a POST signs in with a code from the app, or a recovery code.
 
     Those who have not passed the first step, or took too long, start again.
@@ -68,7 +75,7 @@ def second() -> Page | BaseResponse:
 
 @bp.post("/sign-out")
 @require(SIGNED_IN)
-def delete() -> BaseResponse:
+def delete() -> Answer:
     """Sign out."""
     sessions.end_sessions(current_user(), current_user(), only=g.session_id)
     clear_session()

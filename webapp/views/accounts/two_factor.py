@@ -6,7 +6,6 @@ import secrets
 
 import segno
 from flask import Blueprint, g, render_template, request, session, url_for
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
@@ -14,7 +13,7 @@ from webapp.http.auth import check_password, limit_tries, renew_session
 from webapp.http.forms import SecondFactorForm, form_page, show_errors
 from webapp.http.questions import ask
 from webapp.http.rate_limits import Limit
-from webapp.http.web import SIGNED_IN, Page, current_user, redirect_to, require
+from webapp.http.web import SIGNED_IN, Answer, current_user, redirect_to, require
 from webapp.services.accounts import two_factor
 
 bp = Blueprint("two_factor", __name__)
@@ -24,7 +23,7 @@ FREE = {"two_factor.show", "sessions.delete", "static", "health.show"}
 """What who still owes a second factor may call."""
 
 
-def demand() -> BaseResponse | None:
+def demand() -> Answer | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
     if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
@@ -35,7 +34,7 @@ def demand() -> BaseResponse | None:
 @bp.post("/account/second-factor/codes", defaults={"does": "codes"})
 @bp.post("/account/second-factor/removal", defaults={"does": "off"})
 @require(SIGNED_IN)
-def show(does: str) -> Page | BaseResponse:
+def show(does: str) -> Answer:
     """The QR code to set it up with; or, where it is on, recovery codes and the way out.
 
     A POST turns it on by the first code of the app, makes new recovery codes, or turns it off, by password and code. The
@@ -66,7 +65,7 @@ def show(does: str) -> Page | BaseResponse:
 
 @bp.route("/users/<int:user_id>/second-factor/removal", methods=BOTH)
 @require(Permission.USERS_MANAGE)
-def reset(user_id: int) -> Page | BaseResponse:
+def reset(user_id: int) -> Answer:
     """Ask first, then turn two-step sign-in off for a user ranked below; costs the current user's password."""
     user = two_factor.get_protected_user(user_id, current_user())
     problem = ""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.person_menu import read_people
-from webapp.http.web import current_user, redirect_to, require
+from webapp.http.web import Answer, current_user, redirect_to, require
 from webapp.schemas.actions import ActionSchema
 from webapp.services.batches import actions
 
@@ -16,7 +15,7 @@ bp = Blueprint("actions", __name__, url_prefix="/actions")
 
 @bp.post("")
 @require(Permission.INVITATIONS_MAKE)
-def create() -> BaseResponse:
+def create() -> Answer:
     """Stage an action: `do`, `role`, `groups`; see `read_people`."""
     action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
     batch = actions.stage(read_people(), action, current_user())

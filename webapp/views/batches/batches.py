@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 from werkzeug.datastructures import FileStorage
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.csv_writer import template as csv_template
 from webapp.core.files.errors import UnreadableFileError
@@ -16,6 +15,7 @@ from webapp.http.batches.review_page import review_context, template_folder
 from webapp.http.batches.run_pages import progress_context, report_context
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.web import (
+    Answer,
     current_user,
     get_number,
     is_fragment,
@@ -59,7 +59,7 @@ def template() -> Response:
 
 @bp.post("")
 @require(Permission.INVITATIONS_MAKE)
-def create() -> BaseResponse | tuple[str, int]:
+def create() -> Answer:
     """Upload a file, or paste a table: on to its review or its columns, or the dialog again with what to do."""
     file = request.files.get("file") or FileStorage()
     pasted = request.form.get("pasted")
@@ -83,7 +83,7 @@ def create() -> BaseResponse | tuple[str, int]:
 
 @bp.get("/<int:batch_id>")
 @require(Permission.BATCHES_SEE)
-def show(batch_id: int) -> str | BaseResponse:
+def show(batch_id: int) -> Answer:
     """The batch in its present state: review (or only the found rows), progress, report, or discarded."""
     batch = batches.get_batch(batch_id)
     if batch.state is BatchState.REVIEWING:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_given_password
 from webapp.http.batches.review_page import row_context, template_folder
-from webapp.http.web import current_user, get_number, page_or_fragment, redirect_to, require
+from webapp.http.web import (
+    Answer,
+    current_user,
+    get_number,
+    page_or_fragment,
+    redirect_to,
+    require,
+)
 from webapp.models import Batch, BatchState
 from webapp.services.batches import confirmation, review
 
@@ -18,7 +24,7 @@ bp = Blueprint("confirmation", __name__, url_prefix="/batches/<int:batch_id>/con
 
 @bp.get("")
 @require(Permission.INVITATIONS_MAKE)
-def show(batch_id: int) -> BaseResponse | tuple[str, int]:
+def show(batch_id: int) -> Answer:
     """What the dialog before sending asks, as a page. `version`: of the batch, as the review showed it."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
@@ -43,7 +49,7 @@ def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> t
 
 @bp.post("")
 @require(Permission.INVITATIONS_MAKE)
-def create(batch_id: int) -> BaseResponse | tuple[str, int]:
+def create(batch_id: int) -> Answer:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     version = get_number(request.form, "version") or -1  # none was looked at
     try:

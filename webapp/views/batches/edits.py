@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, render_template, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean
@@ -21,6 +20,7 @@ from webapp.http.batches.review_page import (
     row_context,
 )
 from webapp.http.web import (
+    Answer,
     current_user,
     get_number,
     is_fragment,
@@ -44,7 +44,7 @@ bp = Blueprint("edits", __name__, url_prefix="/batches/<int:batch_id>")
 MAKE = Permission.INVITATIONS_MAKE
 
 
-def draw_part(template: str, batch_id: int, **context: Any) -> str | BaseResponse:
+def draw_part(template: str, batch_id: int, **context: Any) -> Answer:
     """A part of the review for htmx. A browser that asks for it goes to the review, and so does who comes too late."""
     batch = review.get_batch(batch_id)
     if not is_fragment() or batch.state is not BatchState.REVIEWING:
@@ -57,7 +57,7 @@ def draw_part(template: str, batch_id: int, **context: Any) -> str | BaseRespons
 
 @bp.patch("/rows/<int:row_id>")
 @require(MAKE)
-def update(batch_id: int, row_id: int) -> BaseResponse | tuple[str, int]:
+def update(batch_id: int, row_id: int) -> Answer:
     """One cell: the field, its new value, and the value that it had."""
     form = request.form
     field = form.get("field", "")
@@ -92,7 +92,7 @@ def describe_cell(result: ChangeSet) -> str:
 @bp.post("/rows/<int:row_id>/removal")
 @bp.post("/rows/<int:row_id>/restoration", defaults={"restore": True})
 @require(MAKE)
-def remove(batch_id: int, row_id: int, restore: bool = False) -> str | BaseResponse:
+def remove(batch_id: int, row_id: int, restore: bool = False) -> Answer:
     """Take the row out of the batch, or put it back."""
     result = cell_edit.remove(batch_id, row_id, current_user(), restore=restore)
     row = result.rows[0]
@@ -109,7 +109,7 @@ def remove(batch_id: int, row_id: int, restore: bool = False) -> str | BaseRespo
 
 @bp.post("/undos")
 @require(MAKE)
-def undo(batch_id: int) -> str | BaseResponse:
+def undo(batch_id: int) -> Answer:
     """Take back one's own last step; or the one whose version the form names."""
     version = get_number(request.values, "version")
     return draw_replay(history.undo(batch_id, current_user(), version), "Undone")
@@ -117,12 +117,12 @@ def undo(batch_id: int) -> str | BaseResponse:
 
 @bp.post("/redos")
 @require(MAKE)
-def redo(batch_id: int) -> str | BaseResponse:
+def redo(batch_id: int) -> Answer:
     """Do again what one undid last."""
     return draw_replay(history.redo(batch_id, current_user()), "Redone")
 
 
-def draw_replay(result: ChangeSet, verb: str) -> str | BaseResponse:
+def draw_replay(result: ChangeSet, verb: str) -> Answer:
     """The answer to an undo or redo: the row's cells where it was one cell, else the whole review."""
     said = f"{verb}: {result.name}"
     is_one_cell = [change.field in FIELDS for change in result.changes] == [True]
@@ -133,7 +133,7 @@ def draw_replay(result: ChangeSet, verb: str) -> str | BaseResponse:
 
 @bp.get("/steps")
 @require(MAKE)
-def steps(batch_id: int) -> str | BaseResponse:
+def steps(batch_id: int) -> Answer:
     """The list of the last steps of all people, shown with Undo and Redo."""
     steps = history.list_steps(review.get_batch(batch_id), history.IS_DONE)
     return draw_part("batches/edits/_steps.html", batch_id, steps=steps)
@@ -145,7 +145,7 @@ def steps(batch_id: int) -> str | BaseResponse:
 @bp.get("/fixes")
 @bp.post("/fixes")
 @require(MAKE)
-def fix(batch_id: int) -> str | BaseResponse:
+def fix(batch_id: int) -> Answer:
     """What replacing a wrong word would change, row by row; a POST replaces it."""
     asked = {name: request.values.get(name, "") for name in ("field", "old", "new")}
     if request.method == "POST":
@@ -158,7 +158,7 @@ def fix(batch_id: int) -> str | BaseResponse:
 @bp.get("/replacements")
 @bp.post("/replacements")
 @require(MAKE)
-def replace(batch_id: int) -> str | BaseResponse:
+def replace(batch_id: int) -> Answer:
     """What find and replace would do: in how many rows, and the first of them; a POST does it."""
     by = current_user()
     asked = load_replacement()
@@ -187,7 +187,7 @@ def load_replacement() -> bulk_edit.Replacement:
 
 @bp.post("/words")
 @require(MAKE)
-def translate(batch_id: int) -> str | BaseResponse:
+def translate(batch_id: int) -> Answer:
     """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
     form = request.form
     by = current_user()
@@ -206,14 +206,14 @@ def translate(batch_id: int) -> str | BaseResponse:
 @bp.get("/changes/new", defaults={"dialog": "regroup"})
 @bp.get("/replacements/new", defaults={"dialog": "replace"})
 @require(MAKE)
-def dialog(batch_id: int, dialog: str) -> str | BaseResponse:
+def dialog(batch_id: int, dialog: str) -> Answer:
     """The inside of a dialog: groups of the selected rows, or find and replace."""
     return draw_part(f"batches/edits/_{dialog}.html", batch_id, registry=lookup.registry())
 
 
 @bp.post("/changes")
 @require(MAKE)
-def change(batch_id: int) -> str | BaseResponse:
+def change(batch_id: int) -> Answer:
     """One change to all selected rows."""
     form = request.form
     by = current_user()
@@ -259,7 +259,7 @@ def numbers(name: str) -> frozenset[int]:
 
 @bp.post("/rows")
 @require(MAKE)
-def add(batch_id: int) -> str | BaseResponse:
+def add(batch_id: int) -> Answer:
     """A new, empty row at the end: within the page where its end is shown, else on the page that shows it."""
     result = cell_edit.add_rows(batch_id, current_user(), [{}])
     [added] = result.rows
@@ -273,7 +273,7 @@ def add(batch_id: int) -> str | BaseResponse:
 
 @bp.get("/lines/<int:line>")
 @require(Permission.BATCHES_SEE)
-def line(batch_id: int, line: int) -> BaseResponse:
+def line(batch_id: int, line: int) -> Answer:
     """To the row of this line, on whatever page it is."""
     batch = review.get_batch(batch_id)
     place = row_search.find_row(batch, Find(), lambda row: row.line == line)
@@ -284,7 +284,7 @@ def line(batch_id: int, line: int) -> BaseResponse:
 
 @bp.get("/problem")
 @require(Permission.BATCHES_SEE)
-def problem(batch_id: int) -> BaseResponse:
+def problem(batch_id: int) -> Answer:
     """To the next row that needs attention, on whatever page it is; without the filter where that leaves none in."""
     batch, find = review.get_batch(batch_id), asked_for()
     start, back = get_number(request.args, "from"), "back" in request.args
@@ -300,7 +300,7 @@ def problem(batch_id: int) -> BaseResponse:
 
 @bp.post("/rows/<int:row_id>/merger")
 @require(MAKE)
-def merge(batch_id: int, row_id: int) -> str | BaseResponse:
+def merge(batch_id: int, row_id: int) -> Answer:
     """Make one row of all that have this row's e-mail, with the groups of all."""
     result = bulk_edit.merge_duplicates(batch_id, current_user(), row_id)
     return draw_review(result, f"Groups merged: {plural(len(result.rows), 'row')} made one")
@@ -308,6 +308,6 @@ def merge(batch_id: int, row_id: int) -> str | BaseResponse:
 
 @bp.post("/rows/<int:row_id>/retention")
 @require(MAKE)
-def keep(batch_id: int, row_id: int) -> str | BaseResponse:
+def keep(batch_id: int, row_id: int) -> Answer:
     """Keep this row, and remove the others with its e-mail."""
     return draw_review(bulk_edit.keep_one(batch_id, current_user(), row_id), "{rows} removed")

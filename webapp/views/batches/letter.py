@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 from marshmallow import ValidationError
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.security.permissions import Permission
@@ -14,6 +13,7 @@ from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.http.batches.review_page import row_context
 from webapp.http.web import (
     FRAME_CSP,
+    Answer,
     current_user,
     is_fragment,
     page_or_fragment,
@@ -32,7 +32,7 @@ ASKED = ("valid_days", "message")
 
 @bp.get("")
 @require(Permission.INVITATIONS_MAKE)
-def show(batch_id: int) -> BaseResponse | tuple[str, int]:
+def show(batch_id: int) -> Answer:
     """What the invitations of a batch under review say, or would say with what is typed, to be changed and looked at."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
@@ -68,7 +68,7 @@ def get_typed(batch: Batch) -> dict[str, Any]:
 @bp.route("", methods=["PATCH", "POST"], defaults={"is_test": False})
 @bp.post("/tests", defaults={"is_test": True})
 @require(Permission.INVITATIONS_MAKE)
-def save(batch_id: int, is_test: bool) -> str | BaseResponse | tuple[str, int]:
+def save(batch_id: int, is_test: bool) -> Answer:
     """Save the batch's e-mail, or send it as a test, too. Wrong values are explained, and nothing is stored."""
     said = "Invitation saved"
     problems = {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 from werkzeug.datastructures import FileStorage
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.mapping_page import choose_source, mapping_page
 from webapp.http.web import (
+    Answer,
     current_user,
     get_number,
     is_fragment,
@@ -26,7 +26,7 @@ bp = Blueprint("mapping", __name__, url_prefix="/batches/<int:batch_id>")
 
 @bp.get("/mapping")
 @require(Permission.INVITATIONS_MAKE)
-def show(batch_id: int) -> str | BaseResponse:
+def show(batch_id: int) -> Answer:
     """The columns of the file, and what each is used as; the address carries what was chosen so far."""
     batch = review.get_batch(batch_id)
     if batch.state not in (BatchState.MAPPING, BatchState.REVIEWING):
@@ -36,7 +36,7 @@ def show(batch_id: int) -> str | BaseResponse:
 
 @bp.post("/mapping")
 @require(Permission.INVITATIONS_MAKE)
-def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
+def choose(batch_id: int) -> Answer:
     """Read the file so, and on to its review; or the page again with what is missing."""
     form = request.form
     remember, split = "remember" in form, "split" in form
@@ -57,7 +57,7 @@ def choose(batch_id: int) -> BaseResponse | tuple[str, int]:
 
 @bp.get("/file")
 @require(Permission.INVITATIONS_MAKE)
-def file(batch_id: int) -> str | BaseResponse:
+def file(batch_id: int) -> Answer:
     """Choose another file in place of this one."""
     batch = review.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
@@ -69,7 +69,7 @@ def file(batch_id: int) -> str | BaseResponse:
 
 @bp.post("/file")
 @require(Permission.INVITATIONS_MAKE)
-def replace(batch_id: int) -> BaseResponse | tuple[str, int]:
+def replace(batch_id: int) -> Answer:
     """Put another file in the place of this one; where edits would be lost, ask first."""
     sent = request.files.get("file") or FileStorage()
     try:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.paging import member
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
-from webapp.http.web import current_user, redirect_to, require
+from webapp.http.web import Answer, current_user, redirect_to, require
 from webapp.models import Outcome, Row
 from webapp.services.batches import report as reports
 from webapp.services.batches import reverts, staging
@@ -22,7 +21,7 @@ bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
 
 @bp.post("/retries")
 @require(Permission.INVITATIONS_MAKE)
-def retry(batch_id: int) -> BaseResponse:
+def retry(batch_id: int) -> Answer:
     """Queue the failed e-mails again; those sent are never touched."""
     retried = outbox.retry_failed(batches.get_batch(batch_id), current_user())
     nothing = "Nothing can be retried: those invitations are closed, were sent again, or are to roles that you may not give."
@@ -32,7 +31,7 @@ def retry(batch_id: int) -> BaseResponse:
 
 @bp.post("/changed-rows")
 @require(Permission.INVITATIONS_MAKE)
-def stage_again(batch_id: int) -> BaseResponse:
+def stage_again(batch_id: int) -> Answer:
     """A batch under review from the rows that had changed since this one's review: a new one, or the one there is."""
     batch = staging.stage_again(batch_id, current_user())
     return redirect_to("batches.show", batch_id=batch.id)
@@ -40,7 +39,7 @@ def stage_again(batch_id: int) -> BaseResponse:
 
 @bp.post("/reversal")
 @require(Permission.INVITATIONS_MAKE)
-def revert(batch_id: int) -> BaseResponse:
+def revert(batch_id: int) -> Answer:
     """On to the review of a revert: a new one, or the one that is under way."""
     batch = reverts.stage(batch_id, current_user())
     return redirect_to("batches.show", batch_id=batch.id)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.review_page import asked_for, review_context
 from webapp.http.questions import ask
-from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
+from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
 from webapp.services.batches import confirmation, corrections, options
@@ -22,7 +21,7 @@ bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
 
 @bp.patch("")
 @require(Permission.INVITATIONS_MAKE)
-def update(batch_id: int) -> str | BaseResponse:
+def update(batch_id: int) -> Answer:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
     wanted = OptionsSchema().load(request.form)
     batch = options.change(batch_id, current_user(), **wanted).batch
@@ -33,7 +32,7 @@ def update(batch_id: int) -> str | BaseResponse:
 
 @bp.post("/groups")
 @require(Permission.USERS_MANAGE)
-def add_group(batch_id: int) -> BaseResponse:
+def add_group(batch_id: int) -> Answer:
     """Create groups that the file names; every row that waits for them is judged again."""
     names = request.form.getlist("name")
     if not names:
@@ -45,7 +44,7 @@ def add_group(batch_id: int) -> BaseResponse:
 
 @bp.get("/groups/new")
 @require(Permission.USERS_MANAGE)
-def missing_groups(batch_id: int) -> str | BaseResponse:
+def missing_groups(batch_id: int) -> Answer:
     """The groups that the file names and that do not exist, to create some or all of them."""
     batch = batches.get_batch(batch_id)
     if batch.state is not BatchState.REVIEWING:
@@ -60,7 +59,7 @@ def missing_groups(batch_id: int) -> str | BaseResponse:
 @bp.get("/discard")
 @bp.post("/discard")
 @require(Permission.INVITATIONS_MAKE)
-def discard(batch_id: int) -> BaseResponse | Page:
+def discard(batch_id: int) -> Answer:
     """The question before what was not confirmed is given up; a POST gives it up."""
     if request.method == "POST":
         batch = confirmation.discard(batch_id, current_user())

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask import Blueprint, Response, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
 from webapp.http.batches.run_pages import progress_context
 from webapp.http.questions import ask
-from webapp.http.web import Page, current_user, is_fragment, redirect_to, require
+from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import User
 from webapp.services.batches import execute
 from webapp.services.batches import review as batches
@@ -20,7 +19,7 @@ bp = Blueprint("running", __name__, url_prefix="/batches/<int:batch_id>")
 
 @bp.post("/pause")
 @require(Permission.INVITATIONS_MAKE)
-def pause(batch_id: int) -> BaseResponse:
+def pause(batch_id: int) -> Answer:
     """Stop the claiming of rows."""
     return switched(
         execute.pause, batch_id, "Paused. What is with the mail server now still goes out."
@@ -29,7 +28,7 @@ def pause(batch_id: int) -> BaseResponse:
 
 @bp.post("/resumption")
 @require(Permission.INVITATIONS_MAKE)
-def resume(batch_id: int) -> BaseResponse:
+def resume(batch_id: int) -> Answer:
     """Go on where Pause stopped."""
     return switched(execute.resume, batch_id, "Resumed.")
 
@@ -37,7 +36,7 @@ def resume(batch_id: int) -> BaseResponse:
 @bp.get("/cancellation")
 @bp.post("/cancellation")
 @require(Permission.INVITATIONS_MAKE)
-def cancel(batch_id: int) -> BaseResponse | Page:
+def cancel(batch_id: int) -> Answer:
     """The question before the rest is cancelled; a POST stops it for good: unclaimed rows are skipped."""
     if request.method == "POST":
         return switched(execute.cancel, batch_id, "Cancelled. What had not gone yet was skipped.")
@@ -55,7 +54,7 @@ def cancel(batch_id: int) -> BaseResponse | Page:
     )
 
 
-def switched(command: Callable[[int, User], object], batch_id: int, said: str) -> BaseResponse:
+def switched(command: Callable[[int, User], object], batch_id: int, said: str) -> Answer:
     """Pause, resume or cancel, and back to the batch's page; so too where it was over already, which is no error."""
     try:
         command(batch_id, current_user())
@@ -66,7 +65,7 @@ def switched(command: Callable[[int, User], object], batch_id: int, said: str) -
 
 @bp.get("/progress")
 @require(Permission.BATCHES_SEE)
-def progress(batch_id: int) -> str | BaseResponse:
+def progress(batch_id: int) -> Answer:
     """The live part of the progress page; when all is done, on to the report."""
     batch = batches.get_batch(batch_id)
     if not is_fragment():

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.security.permissions import Permission
-from webapp.http.web import current_user, redirect_to, require
+from webapp.http.web import Answer, current_user, redirect_to, require
 from webapp.services.directory import aliases, groups, roles
 
 bp = Blueprint("aliases", __name__, url_prefix="/aliases")
@@ -25,7 +24,7 @@ def index() -> str:
 
 @bp.post("/<int:alias_id>/removal")
 @require(Permission.USERS_MANAGE)
-def removal(alias_id: int) -> BaseResponse:
+def removal(alias_id: int) -> Answer:
     """Forget a word, and back to the page that showed it."""
     word = aliases.forget(alias_id, current_user())
     said = f"“{word}” means nothing to files any more."
@@ -34,7 +33,7 @@ def removal(alias_id: int) -> BaseResponse:
 
 @bp.post("/columns/<int:mapping_id>/removal")
 @require(Permission.USERS_MANAGE)
-def removal_of_columns(mapping_id: int) -> BaseResponse:
+def removal_of_columns(mapping_id: int) -> Answer:
     """Read files with this header by their column names again."""
     aliases.forget_header_mapping(mapping_id, current_user())
     said = "Forgotten. The columns of such files are asked for again."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.lists.paging import read_number, searched
@@ -11,7 +10,7 @@ from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.forms import GroupForm, GroupsForm, show_errors
-from webapp.http.web import Page, current_user, get_number, redirect_to, require
+from webapp.http.web import Answer, current_user, get_number, redirect_to, require
 from webapp.models import Group
 from webapp.services.directory import aliases, groups
 
@@ -53,7 +52,7 @@ def is_found(group: Group, search: str) -> bool:
 
 @bp.post("")
 @require(Permission.USERS_MANAGE)
-def create() -> BaseResponse | Page:
+def create() -> Answer:
     """Add one or several."""
     form = GroupsForm()
     if not form.validate():
@@ -71,7 +70,7 @@ def create() -> BaseResponse | Page:
 
 @bp.post("/<int:group_id>")
 @require(Permission.USERS_MANAGE)
-def update(group_id: int) -> BaseResponse | Page:
+def update(group_id: int) -> Answer:
     """Rename and describe."""
     form = GroupForm()
     if not form.validate():
@@ -104,7 +103,7 @@ def show(group_id: int, problem: str = "") -> str:
 
 @bp.post("/<int:group_id>/names")
 @require(Permission.USERS_MANAGE)
-def add_name(group_id: int) -> BaseResponse | Page:
+def add_name(group_id: int) -> Answer:
     """Another name that files may say."""
     name = aliases.get_named(Group, group_id).name
     try:
@@ -117,7 +116,7 @@ def add_name(group_id: int) -> BaseResponse | Page:
 @bp.get("/<int:group_id>/merger")
 @bp.post("/<int:group_id>/merger")
 @require(Permission.USERS_MANAGE)
-def merger(group_id: int) -> BaseResponse | str:
+def merger(group_id: int) -> Answer:
     """Choose groups to merge into this one, then see who gains what; a POST merges them."""
     numbers = map(read_number, request.values.getlist("with"))
     chosen = [number for number in numbers if number]
@@ -137,7 +136,7 @@ def merger(group_id: int) -> BaseResponse | str:
 @bp.get("/<int:group_id>/deletion")
 @bp.post("/<int:group_id>/deletion")
 @require(Permission.USERS_MANAGE)
-def deletion(group_id: int) -> BaseResponse | str:
+def deletion(group_id: int) -> Answer:
     """Show who loses what; a POST deletes the group."""
     if request.method == "POST":
         name = groups.delete_group(group_id, current_user())

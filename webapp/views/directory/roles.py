@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, render_template, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import MEANINGS, Permission
 from webapp.http.forms import RoleForm, show_errors
-from webapp.http.web import Page, current_user, get_number, redirect_to, require
+from webapp.http.web import Answer, current_user, get_number, redirect_to, require
 from webapp.services.directory import roles
 
 bp = Blueprint("roles", __name__, url_prefix="/roles")
@@ -38,7 +37,7 @@ def show(role_id: int | None = None) -> str:
 @bp.post("")
 @bp.post("/<int:role_id>")
 @require(Permission.ORGANISATION_MANAGE)
-def save(role_id: int | None = None) -> BaseResponse | Page:
+def save(role_id: int | None = None) -> Answer:
     """Make or change a role; it is in the template, the pickers and the checks at once."""
     form = RoleForm()
     if not form.validate():
@@ -61,7 +60,7 @@ def save(role_id: int | None = None) -> BaseResponse | Page:
 @bp.get("/<int:role_id>/deletion")
 @bp.post("/<int:role_id>/deletion")
 @require(Permission.ORGANISATION_MANAGE)
-def deletion(role_id: int) -> BaseResponse | str:
+def deletion(role_id: int) -> Answer:
     """Who holds it, and what they get instead, with `?replacement=4`; a POST deletes it."""
     wanted = get_number(request.values, "replacement")
     if request.method == "POST":

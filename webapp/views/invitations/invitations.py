@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
@@ -20,7 +19,7 @@ from webapp.http.forms import AcceptForm, ReaddressForm, form_page, show_issues
 from webapp.http.invite_dialog import TABS, dialog_context, invite_form
 from webapp.http.web import (
     PUBLIC,
-    Page,
+    Answer,
     current_user,
     page_or_fragment,
     redirect_to,
@@ -51,7 +50,7 @@ def new() -> str:
 
 @bp.post("")
 @require(Permission.INVITATIONS_MAKE)
-def create() -> BaseResponse | tuple[str, int]:
+def create() -> Answer:
     """Single Invite."""
     form = invite_form()
     try:
@@ -85,7 +84,7 @@ def issues_of(refusal: RuleViolationError) -> list[dict[str, Any]]:
 @bp.get("/<int:invitation_id>/email")
 @bp.post("/<int:invitation_id>/email")
 @require(Permission.INVITATIONS_MAKE)
-def email(invitation_id: int) -> BaseResponse | Page:
+def email(invitation_id: int) -> Answer:
     """Edit email: a POST revokes the invitation and invites another address in its place."""
     old = invitations.get_pending(invitation_id, current_user())
     before = old.email
@@ -141,7 +140,7 @@ def link(invitation_id: int) -> tuple[str, int]:
 @bp.get("/<token>")
 @bp.post("/<token>")
 @require(PUBLIC)
-def show(token: str) -> Page | BaseResponse:
+def show(token: str) -> Answer:
     """The page behind the link. Opening it changes nothing: mail scanners open links. A POST accepts, and the person is in."""
     invitation = invitations.find_by_token(token)
     worth = invitations.link_state(invitation)
@@ -160,7 +159,7 @@ def show(token: str) -> Page | BaseResponse:
     return redirect_to("dashboard.index", say=f"Welcome, {user.name}. You are in.")
 
 
-def dead_link_page(invitation: Invitation | None, worth: str) -> Page:
+def dead_link_page(invitation: Invitation | None, worth: str) -> Answer:
     """A kind page for a link that does not work: 404 for an unknown one, else 410."""
     what = "the link of an invitation"
     if invitation:

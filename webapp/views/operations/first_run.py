@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.http.auth import answer_dead_link, start_session
 from webapp.http.forms import SetupForm
-from webapp.http.web import PUBLIC, Page, redirect_to, require
+from webapp.http.web import PUBLIC, Answer, redirect_to, require
 from webapp.services.operations import first_run
 
 bp = Blueprint("first_run", __name__, url_prefix="/setup")
@@ -15,7 +14,7 @@ bp = Blueprint("first_run", __name__, url_prefix="/setup")
 
 @bp.get("/<token>")
 @require(PUBLIC)
-def show(token: str) -> Page:
+def show(token: str) -> Answer:
     """The form, while the link works."""
     if not first_run.is_open(token):
         return dead_link_page()
@@ -24,7 +23,7 @@ def show(token: str) -> Page:
 
 @bp.post("/<token>")
 @require(PUBLIC)
-def create(token: str) -> Page | BaseResponse:
+def create(token: str) -> Answer:
     """Make the Owner, sign them in, and on to Home."""
     form = SetupForm()
     if not first_run.is_open(token):
@@ -38,7 +37,7 @@ def create(token: str) -> Page | BaseResponse:
     return redirect_to("dashboard.index", say=f"{form.organisation.data} is set up.")
 
 
-def dead_link_page() -> Page:
+def dead_link_page() -> Answer:
     """410: the link was used, or a later start has printed a newer one."""
     return answer_dead_link(
         "a link to set Muster up",

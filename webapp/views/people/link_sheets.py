@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import segno
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.csv_writer import write_lines
@@ -13,7 +13,7 @@ from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.auth import check_given_password
 from webapp.http.person_menu import read_people
-from webapp.http.web import Page, current_user, require
+from webapp.http.web import Answer, current_user, require
 from webapp.services.people import link_sheets
 from webapp.services.settings import in_force
 
@@ -36,7 +36,7 @@ def new(problem: str = "") -> str:
 
 @bp.post("")
 @require(Permission.MESSAGES_SEE)
-def create() -> Response | Page:
+def create() -> Answer:
     """Hand over the links as CSV or slips; costs the password if a link makes someone manage users."""
     try:
         proven = check_given_password()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.lists.paging import searched
 from webapp.core.lists.people_filter import Filter, Status
 from webapp.core.security.permissions import Permission
 from webapp.http.auth import check_password, renew_session
-from webapp.http.web import Page, current_user, get_number, redirect_to, require
+from webapp.http.web import Answer, current_user, get_number, redirect_to, require
 from webapp.services.directory import people_list
 from webapp.services.people import ownership
 
@@ -19,7 +18,7 @@ bp = Blueprint("ownership", __name__, url_prefix="/ownership")
 
 @bp.route("", methods=["GET", "POST"])
 @require(Permission.ORGANISATION_MANAGE)
-def show() -> BaseResponse | Page:
+def show() -> Answer:
     """Who could become Owner; `?heir=7` shows what happens then, and asks for the password. POST hands it over."""
     heir_id = get_number(request.values, "heir")
     if heir_id is None:

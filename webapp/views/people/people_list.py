@@ -14,7 +14,7 @@ from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.person_menu import menu_context
-from webapp.http.web import Page, current_user, get_number, page_or_fragment, require
+from webapp.http.web import Answer, current_user, get_number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
 
@@ -23,7 +23,7 @@ bp = Blueprint("people_list", __name__, url_prefix="/users")
 
 @bp.get("")
 @require(Permission.USERS_SEE)
-def index() -> Page:
+def index() -> Answer:
     """The list; `?invite=bulk` or `?invite=single` opens the dialog."""
     wanted = Filter.parse(request.args)
     listing = people_list.list_people(wanted, get_number(request.args, "page") or 1)

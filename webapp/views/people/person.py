@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RateLimitError, RuleViolationError
 from webapp.core.lists.paging import member
@@ -15,7 +14,7 @@ from webapp.http.forms import ProofForm, form_page
 from webapp.http.person_menu import menu_context
 from webapp.http.questions import ask
 from webapp.http.web import (
-    Page,
+    Answer,
     current_user,
     get_number,
     page_or_fragment,
@@ -63,7 +62,7 @@ def show(**ids: int) -> str:
 @bp.route("/users/<int:user_id>/access", methods=BOTH)
 @bp.route("/invitations/<int:invitation_id>/access", methods=BOTH)
 @require(Permission.USERS_MANAGE)
-def access(**ids: int) -> BaseResponse | Page:
+def access(**ids: int) -> Answer:
     """Set a person's role, or groups."""
     person = people.get_person(**ids)
     if request.method == "POST":
@@ -76,7 +75,7 @@ def access(**ids: int) -> BaseResponse | Page:
 @bp.route("/users/<int:user_id>/deactivation", methods=BOTH, defaults={"do": Do.DEACTIVATE})
 @bp.route("/users/<int:user_id>/reactivation", methods=BOTH, defaults={"do": Do.REACTIVATE})
 @require(Permission.USERS_MANAGE)
-def change_user(user_id: int, do: Do) -> BaseResponse | Page:
+def change_user(user_id: int, do: Do) -> Answer:
     """Deactivate a user, who is signed out everywhere, or let them in again."""
     return change(people.get_person(user_id), Action(do))
 
@@ -84,14 +83,14 @@ def change_user(user_id: int, do: Do) -> BaseResponse | Page:
 @bp.route("/invitations/<int:invitation_id>/revocation", methods=BOTH, defaults={"do": Do.REVOKE})
 @bp.route("/invitations/<int:invitation_id>/messages", methods=BOTH, defaults={"do": Do.RESEND})
 @require(Permission.INVITATIONS_MAKE)
-def change_invitation(invitation_id: int, do: Do) -> BaseResponse | Page:
+def change_invitation(invitation_id: int, do: Do) -> Answer:
     """Make an invitation's link worthless, or send it again: the link stays good, its time is extended."""
     return change(people.get_person(invitation_id=invitation_id), Action(do))
 
 
 @bp.route("/users/<int:user_id>/sessions/removal", methods=BOTH)
 @require(Permission.USERS_MANAGE)
-def end_sessions(user_id: int) -> BaseResponse | Page:
+def end_sessions(user_id: int) -> Answer:
     """Sign a user out: from the session that the address or the form names, or from all."""
     user = people.get_user_to_sign_out(user_id, current_user())
     only = get_number(request.values, "session")
@@ -110,7 +109,7 @@ def end_sessions(user_id: int) -> BaseResponse | Page:
 
 @bp.route("/users/<int:user_id>/erasure", methods=BOTH)
 @require(Permission.USERS_MANAGE)
-def erase(user_id: int) -> BaseResponse | Page:
+def erase(user_id: int) -> Answer:
     """Erase a user for good. The question says what goes, and what is kept under a pseudonym."""
     user = erasure.get_erasable(user_id, current_user())
     form = ProofForm()
@@ -127,7 +126,7 @@ def erase(user_id: int) -> BaseResponse | Page:
     )
 
 
-def change(person: User | Invitation, action: Action) -> BaseResponse | Page:
+def change(person: User | Invitation, action: Action) -> Answer:
     """Ask, or do it; where that is refused, ask again, for a password where one is needed."""
     if request.method != "POST":
         return question(person, action.do)

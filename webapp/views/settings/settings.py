@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template, request
 from marshmallow import ValidationError
-from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
@@ -16,6 +15,7 @@ from webapp.http.auth import check_given_password
 from webapp.http.web import (
     FRAME_CSP,
     SIGNED_IN,
+    Answer,
     current_user,
     redirect_to,
     require,
@@ -58,7 +58,7 @@ def show(section: str) -> str:
 
 @bp.post("/<section>")
 @require(Permission.ORGANISATION_MANAGE)
-def update(section: str) -> BaseResponse | tuple[str, int]:
+def update(section: str) -> Answer:
     """Save a settings page. Wrong values are explained under their fields, and nothing is stored."""
     try:
         proven = check_given_password()
@@ -76,7 +76,7 @@ def update(section: str) -> BaseResponse | tuple[str, int]:
 
 @bp.post("/email/tests")
 @require(Permission.ORGANISATION_MANAGE)
-def test() -> BaseResponse | tuple[str, int]:
+def test() -> Answer:
     """Save what is typed and send a test message to the current user."""
     try:
         store(get_section("email"))
