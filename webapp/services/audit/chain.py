@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,16 @@ def seal() -> bool:
 
     A refusal is sealed only when its hour is over: until then it may be counted up.
     """
-    is_final = or_(AuditEvent.action.not_like("%.refused"), AuditEvent.at <= utcnow() - audit.HOUR)
-    ripe = select(AuditEvent).where(AuditEvent.seq.is_(None), is_final).order_by(AuditEvent.id)
+    is_final = or_(
+        AuditEvent.action.not_like("%.refused"),
+        AuditEvent.at <= utcnow() - audit.HOUR,
+    )
+    ripe = (
+        select(AuditEvent)
+        .where(AuditEvent.seq.is_(None), is_final)
+        .order_by(AuditEvent.id)
+        .limit(CHUNK)
+    )
     if db.session.scalar(ripe.limit(1)) is None:
         db.session.rollback()
         return False
@@ -37,7 +45,7 @@ def seal() -> bool:
     if chain is None:
         return False
     lost = _find_missing_link(chain)
-    events = db.session.scalars(ripe.limit(CHUNK)).all()
+    events = db.session.scalars(ripe).all()
     keys = audit.keys()
     for event in events:
         chain.seq += 1
@@ -64,11 +72,13 @@ def prune() -> int:
     if not days or chain is None:
         return 0
     bound = day_before(days)
-    old = select(AuditEvent.seq, AuditEvent.link).where(
-        AuditEvent.seq > chain.first_seq,
-        AuditEvent.at < bound,
+    old = (
+        select(AuditEvent.seq, AuditEvent.link)
+        .where(AuditEvent.seq > chain.first_seq, AuditEvent.at < bound)
+        .order_by(AuditEvent.seq.desc())
+        .limit(1)
     )
-    last = db.session.execute(old.order_by(AuditEvent.seq.desc()).limit(1)).first()
+    last = db.session.execute(old).first()
     if last is None:
         db.session.rollback()
         return 0
@@ -88,7 +98,8 @@ def prune() -> int:
 
 def day_before(days: int) -> datetime:
     """Midnight (UTC) so many days ago: what is older is pruned, once a day."""
-    return utcnow().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
+    day = utcnow() - timedelta(days=days)
+    return datetime.combine(day, time(), UTC)
 
 
 def start_over() -> Verdict:
@@ -124,12 +135,17 @@ def verify() -> Verdict:
     keys = audit.keys()
     seq = chain.first_seq
     link: str | None = chain.first_link
-    events = select(AuditEvent).order_by(AuditEvent.seq.nulls_last(), AuditEvent.id)
-    for event in db.session.scalars(events.execution_options(yield_per=CHUNK)):
+    events = (
+        select(AuditEvent)
+        .order_by(AuditEvent.seq.nulls_last(), AuditEvent.id)
+        .execution_options(yield_per=CHUNK)
+    )
+    for event in db.session.scalars(events):
         verdict.events += 1
         about = {"event": event.id, "action": event.action}
         if event.seq is not None:
-            if not audit_hashes.is_signed(keys, event.link, *_list_linked(link, event)):
+            linked = _list_linked(link, event)
+            if not audit_hashes.is_signed(keys, event.link, *linked):
                 verdict.add("broken", **about, place=event.seq)
             seq = event.seq
             link = event.link
@@ -159,9 +175,10 @@ def _lock_chain() -> AuditChain | None:
 
 def _is_genuine(chain: AuditChain) -> bool:
     if chain.signature:
-        return audit_hashes.is_signed(audit.keys(), chain.signature, *_list_signed(chain))
-    is_sealed = select(AuditEvent.id).where(AuditEvent.seq.is_not(None)).limit(1)
-    return not chain.seq and db.session.scalar(is_sealed) is None
+        signed = _list_signed(chain)
+        return audit_hashes.is_signed(audit.keys(), chain.signature, *signed)
+    sealed = select(AuditEvent.id).where(AuditEvent.seq.is_not(None))
+    return not chain.seq and db.session.scalar(sealed.limit(1)) is None
 
 
 def _list_signed(chain: AuditChain) -> Sequence[Any]:
@@ -178,7 +195,13 @@ def _list_signed(chain: AuditChain) -> Sequence[Any]:
 
 
 def _list_linked(previous: str | None, event: AuditEvent) -> Sequence[Any]:
-    return "link", previous or "", event.seq, event.id, event.stamp or ""
+    return (
+        "link",
+        previous or "",
+        event.seq,
+        event.id,
+        event.stamp or "",
+    )
 
 
 def _anchor() -> Path:
@@ -191,7 +214,8 @@ def _find_missing_link(chain: AuditChain) -> int:
     with suppress(OSError, ValueError, KeyError, TypeError):
         noted = json.loads(_anchor().read_text())
         seq = int(noted["seq"])
-        link = db.session.scalar(select(AuditEvent.link).where(AuditEvent.seq == seq))
+        query = select(AuditEvent.link).where(AuditEvent.seq == seq)
+        link = db.session.scalar(query)
         if seq > chain.first_seq and link != noted["link"]:
             return seq
     return 0
