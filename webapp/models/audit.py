@@ -8,7 +8,16 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
-from webapp.models.columns import Digest, Email, Flag, Id, JsonDict, Now, UserId, partial_index
+from webapp.models.columns import (
+    Digest,
+    Email,
+    Flag,
+    Id,
+    JsonDict,
+    Now,
+    UserId,
+    partial_index,
+)
 
 
 class AuditEvent(Model):

@@ -10,7 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
 
 from webapp.core.security.permissions import Powers, may_grant
 from webapp.db import Model, binary_order
-from webapp.models.columns import Email, Flag, Id, Now, partial_index
+from webapp.models.columns import (
+    Email,
+    Flag,
+    Id,
+    Now,
+    partial_index,
+)
 from webapp.models.directory import OWNER_ROLE_ID, Group, Role, join_group_names, user_groups
 
 
@@ -71,8 +77,10 @@ class User(Model):
 
     @property
     def initials(self) -> str:
-        letters = [word[0] for word in self.name.split()]
-        return "".join(letters[:1] + letters[1:][-1:]).upper()
+        words = self.name.split()
+        first_and_last = words[:1] + words[1:][-1:]
+        letters = [word[0] for word in first_and_last]
+        return "".join(letters).upper()
 
     @property
     def has_second_factor(self) -> bool:

@@ -7,15 +7,17 @@ from datetime import datetime, time, timedelta, tzinfo
 
 LONGEST_MESSAGE = 1000
 """Characters of words of one's own in an e-mail."""
+MOST_NAMES = 6
+"""Names that a list of names says."""
 
 
-def plural(n: int, noun: str, nouns: str | None = None) -> str:
+def plural(n: int, noun: str, nouns: str = "") -> str:
     """\"1 row", "2 rows", "1,200 people"."""
-    if n != 1 and noun == "person":
-        noun = "people"
-    elif n != 1:
-        noun = nouns or noun + "s"
-    return f"{n:,} {noun}"
+    if n == 1:
+        return f"1 {noun}"
+    if noun == "person":
+        nouns = "people"
+    return f"{n:,} {nouns or noun + 's'}"
 
 
 def clipped(text: str, longest: int) -> str:
@@ -35,8 +37,13 @@ def full(value: datetime, zone: tzinfo) -> str:
 def when(value: datetime, now: datetime, zone: tzinfo) -> str:
     """\"today at 09:41", "yesterday at 17:05", "3 days ago", then the date."""
     local = value.astimezone(zone)
-    days = (now.astimezone(zone).date() - local.date()).days
-    names = {0: "today", 1: "yesterday", -1: "tomorrow"}
+    today = now.astimezone(zone).date()
+    days = (today - local.date()).days
+    names = {
+        -1: "tomorrow",
+        0: "today",
+        1: "yesterday",
+    }
     if days in names:
         return f"{names[days]} at {local:%H:%M}"
     if 1 < days < 7:
@@ -100,12 +107,13 @@ def to_one_line(text: str | None) -> str:
     return "".join(filter(str.isprintable, line))
 
 
-def list_names(names: Sequence[str], most: int = 6) -> str:
+def list_names(names: Sequence[str]) -> str:
     """“Name”, “Phone” and “Notes”; of many only the first, and how many more there are."""
-    quoted = [f"“{clipped(name, 39)}”" for name in names[:most]]
-    if len(names) > most:
-        quoted.append(f"{len(names) - most} more")
-    *first, last = quoted or [""]
-    if not first:
-        return last
-    return ", ".join(first) + " and " + last
+    quoted = [f"“{clipped(name, 39)}”" for name in names[:MOST_NAMES]]
+    more = len(names) - MOST_NAMES
+    if more > 0:
+        quoted.append(f"{more} more")
+    if len(quoted) > 1:
+        last = quoted.pop()
+        return ", ".join(quoted) + " and " + last
+    return "".join(quoted)

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, or_, select
+from sqlalchemy import ColumnElement, Text, cast, or_, select
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.paging import searched
@@ -28,32 +28,42 @@ CHUNK = 500
 ACTORS = 200
 """People offered in the filter, by name."""
 
-AREAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "people": ("People", ("user", "email", "password", "password_reset", "second_factor")),
+AREAS = {
+    "people": (
+        "People",
+        ("user", "email", "password", "password_reset", "second_factor"),
+    ),
     "invitations": ("Invitations", ("invitation", "message", "messages")),
     "uploads": ("Uploads", ("batch", "columns", "alias")),
     "groups": ("Device groups", ("group",)),
     "roles": ("Roles", ("role", "ownership")),
     "sign-ins": ("Sign-ins", ("session", "owner_link")),
-    "settings": ("Settings", ("setup", "organisation", "setting", "settings")),
+    "settings": (
+        "Settings",
+        ("setup", "organisation", "setting", "settings"),
+    ),
     "log": ("Audit log", ("audit",)),
 }
 """What the filter offers: its words, and the nouns of actions that belong to it."""
 REFUSALS = "refusals"
 
+
 Filter = Mapping[str, Any]
 """What is shown of the log, as `schemas.audit.LogFilterSchema` loads it."""
+Ref = tuple[str, int | None]
+"""A table, and the id of a row there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An audit event in words, with today's names.
 
-    who, whom: names, or what was recorded then. parts: the sentence around `whom`, or one part that does not name it.
-    is_there: whether the subject still has a page. batch: the upload that it was part of.
+    at: in the portal's time zone. who, whom: names, or what was recorded then. parts: the sentence around `whom`, or one part
+    that does not name it. is_there: whether the subject still has a page. batch: the upload that it was part of.
     """
 
     event: AuditEvent
+    at: datetime
     who: str
     whom: str
     parts: list[str]
@@ -65,13 +75,8 @@ class Entry:
         return self.whom.join(self.parts)
 
     @property
-    def at(self) -> datetime:
-        """When it happened, in the portal's time zone."""
-        return self.event.at.astimezone(in_force.settings().time_zone)
-
-    @property
     def time(self) -> str:
-        return self.at.isoformat(sep=" ", timespec="seconds")
+        return str(self.at)
 
     @property
     def day(self) -> date:
@@ -80,17 +85,20 @@ class Entry:
     @property
     def changes(self) -> list[tuple[str, Any, Any]]:
         """Each changed field: its name, before and after. Lists stay lists; None where only the other side is known."""
-        changes = audit_phrases.compare(self.event.details)
-        return [(_label(name), _show(old), _show(new)) for name, old, new in changes]
+        changes = []
+        for name, before, after in audit_phrases.compare(self.event.details):
+            changes.append((_label(name), _show(before), _show(after)))
+        return changes
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The other details, as label and value."""
         facts = []
         for name, value in self.event.details.items():
-            if name not in ("before", "after", "batch") and value is not None:
-                text = audit_phrases.value(_show(value))
-                facts.append((_label(name), text))
+            if name in ("before", "after", "batch") or value is None:
+                continue
+            text = audit_phrases.value(_show(value))
+            facts.append((_label(name), text))
         return facts
 
 
@@ -110,7 +118,9 @@ def _show(value: Any) -> Any:
 
 
 def list_page(
-    wanted: Filter, before: int | None = None, size: int = PAGE
+    wanted: Filter,
+    before: int | None = None,
+    size: int = PAGE,
 ) -> tuple[list[Entry], int | None]:
     """A page of what the filter finds, newest first, and the id to go on from, None at the end.
 
@@ -119,48 +129,60 @@ def list_page(
     query = select(AuditEvent).where(*_conditions(wanted))
     if before:
         query = query.where(AuditEvent.id < before)
-    newest = query.order_by(AuditEvent.id.desc()).limit(size + 1)
-    found = db.session.scalars(newest).all()
-    shown = found[:size]
-    following = shown[-1].id if len(found) > size else None
-    return describe_events(shown), following
+    newest = query.order_by(AuditEvent.id.desc())
+    found = db.session.scalars(newest.limit(size + 1)).all()
+    entries = describe_events(found[:size])
+    is_last = len(found) <= size
+    return entries, None if is_last else found[size - 1].id
 
 
 def describe_events(found: Sequence[AuditEvent]) -> list[Entry]:
     """Add sentences, current names and uploads to events; one query per kind of subject."""
-    named: set[tuple[str, int | None]] = set()
+    refs: set[Ref] = set()
     for event in found:
-        named.add((event.subject_type, event.subject_id))
-        named.add(("users", event.actor_id))
-        named.add(("batches", event.details.get("batch")))
-    there: dict[tuple[str, int | None], Any] = {}
+        refs.add((event.subject_type, event.subject_id))
+        refs.add(("users", event.actor_id))
+        refs.add(("batches", event.details.get("batch")))
+    there: dict[Ref, Any] = {}
     models: tuple[Any, ...] = (User, Batch, Group, Invitation, Role)
     for model in models:
         table = model.__tablename__
-        ids = [each_id for kind, each_id in named if kind == table and each_id]
-        for each in db.session.scalars(select(model).where(model.id.in_(ids))):
+        ids = [each_id for kind, each_id in refs if kind == table]
+        query = select(model).where(model.id.in_(ids))
+        for each in db.session.scalars(query):
             there[table, each.id] = each
     return [_describe_event(event, there) for event in found]
 
 
-def _describe_event(event: AuditEvent, there: Mapping[tuple[str, int | None], Any]) -> Entry:
+def _describe_event(event: AuditEvent, there: Mapping[Ref, Any]) -> Entry:
+    local = event.at.astimezone(in_force.settings().time_zone)
     actor = there.get(("users", event.actor_id))
     who = actor.name if actor else event.actor
     if not who:
         who = "Not signed in" if event.action.endswith(".refused") else "Muster"
     subject = there.get((event.subject_type, event.subject_id))
     whom = subject.name if isinstance(subject, User) else event.subject
-    parts = audit_phrases.describe(event.action, event.details, event.count, whom)
-    batch = there.get(("batches", event.details.get("batch")))
-    return Entry(event, who, whom, parts, subject is not None, batch)
+    return Entry(
+        event=event,
+        at=local.replace(microsecond=0),
+        who=who,
+        whom=whom,
+        parts=audit_phrases.describe(event.action, event.details, event.count, whom),
+        is_there=subject is not None,
+        batch=there.get(("batches", event.details.get("batch"))),
+    )
 
 
 def list_actors() -> list[tuple[int, str]]:
     """The people who appear as actors in the log, sorted by name. One query."""
-    did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id).exists()
-    query = select(User.id, User.name).where(did)
-    by_name = query.order_by(binary_order(User.name), User.id)
-    return list(db.session.execute(by_name.limit(ACTORS)))
+    did = select(AuditEvent.id).where(AuditEvent.actor_id == User.id)
+    query = (
+        select(User.id, User.name)
+        .where(did.exists())
+        .order_by(binary_order(User.name), User.id)
+        .limit(ACTORS)
+    )
+    return list(db.session.execute(query))
 
 
 # Found
@@ -175,19 +197,21 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         found.append(is_refusal)
     elif action in AREAS:
         _, nouns = AREAS[action]
-        found.append(or_(*(AuditEvent.action.startswith(f"{noun}.") for noun in nouns)))
+        belongs = [AuditEvent.action.startswith(f"{noun}.") for noun in nouns]
+        found.append(or_(*belongs))
     elif action:
         found.append(AuditEvent.action == action)
     if by == ITSELF:
-        found += [AuditEvent.actor_id.is_(None), ~is_refusal]
+        found.append(AuditEvent.actor_id.is_(None))
+        found.append(~is_refusal)
     elif by:
         found.append(AuditEvent.actor_id == int(by))
     if about := wanted.get("about"):
         subjects = []
         for subject in about.split(","):
             kind, _, subject_id = subject.partition("-")
-            is_it = AuditEvent.subject_type == kind, AuditEvent.subject_id == int(subject_id)
-            subjects.append(and_(*is_it))
+            is_kind = AuditEvent.subject_type == kind
+            subjects.append(is_kind & (AuditEvent.subject_id == int(subject_id)))
         found.append(or_(*subjects))
     if days := wanted.get("days"):
         since = utcnow() - timedelta(days=days)
@@ -203,12 +227,14 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), in_force.settings().time_zone)
+    zone = in_force.settings().time_zone
+    return datetime.combine(day, time(), zone)
 
 
 def _says(words: str) -> ColumnElement[bool]:
     """The SQL condition of the search: words in actor, subject, address, details or a person's name."""
-    named = select(User.id).where(User.name.icontains(words, autoescape=True))
+    is_named = User.name.icontains(words, autoescape=True)
+    named = select(User.id).where(is_named)
     is_user = AuditEvent.subject_type == User.__tablename__
     as_json = json.dumps(words)[1:-1]
     found = [
@@ -248,18 +274,25 @@ _read_fields = attrgetter(*FIELDS.values())
 def export(wanted: Filter, form: str, by: User) -> Iterator[bytes]:
     """Record an export, and return the file: all that the filter finds, newest first. Commits. form: csv or jsonl."""
     begin_write()
-    given = LogFilterSchema().dump(wanted)
-    event = events.record(by, "audit.exported", form=form, filter=given)
+    event = events.record(
+        by,
+        "audit.exported",
+        form=form,
+        filter=LogFilterSchema().dump(wanted),
+    )
     db.session.flush()
     rows = _read_rows(wanted, event.id)
     db.session.commit()
     if form == "csv":
-        header = [name.replace("_", " ").capitalize() for name in FIELDS]
+        header = [_label(name) for name in FIELDS]
         return write_lines(header, map(_list_cells, rows))
     return map(_json_line, rows)
 
 
-def _read_rows(wanted: Filter, before: int | None) -> Iterator[Sequence[Any]]:
+def _read_rows(
+    wanted: Filter,
+    before: int | None,
+) -> Iterator[Sequence[Any]]:
     """The values of FIELDS, a chunk at a time; no transaction stays open between two of them."""
     while before:
         entries, before = list_page(wanted, before, CHUNK)
@@ -269,7 +302,10 @@ def _read_rows(wanted: Filter, before: int | None) -> Iterator[Sequence[Any]]:
 
 
 def _list_cells(row: Sequence[Any]) -> list[str]:
-    return [each if isinstance(each, str) else _json(each) for each in row]
+    cells = []
+    for each in row:
+        cells.append(each if isinstance(each, str) else _json(each))
+    return cells
 
 
 def _json_line(row: Sequence[Any]) -> bytes:
@@ -278,4 +314,6 @@ def _json_line(row: Sequence[Any]) -> bytes:
 
 
 def _json(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False)
