@@ -6,7 +6,7 @@ import { $, $$, isModal, on } from "./dom.js";
 const put = (element, name, value) => { if (element[name] !== value) element[name] = value; }; // what is so already is not written: it would be styled anew
 const bar = () => $("#selection");
 const boxes = () => $$("[data-pick]");
-const page = () => $("#pick-page"); // the box of all on the page: data-total, data-counts and data-filter tell of the whole list
+const page = () => $("#pick-page"); // the box of all on the page: data-total and data-filter tell of the whole list
 const total = () => Number(page()?.dataset.total ?? 0);
 const filter = () => page()?.dataset.filter ?? "";
 const things = (n) => `${n.toLocaleString("en")} ${n === 1 ? bar().dataset.noun : bar().dataset.nouns}`;
@@ -55,12 +55,12 @@ export function show() {
   const busy = bar().ariaBusy === "true";
   for (const part of $$("[data-idle], [data-busy]", bar())) put(part, "hidden", busy !== ("busy" in part.dataset));
   for (const part of $$("[data-selected]")) put(part, "textContent", things(count));
-  const counts = all && JSON.parse(head.dataset.counts ?? "{}");
-  const able = (what) => all ? counts[what] : [...chosen.values()].filter((can) => can.split(" ").includes(what)).length;
+  const able = (what) => [...chosen.values()].filter((can) => can.split(" ").includes(what)).length;
   for (const part of $$("[data-count]")) {
-    const n = part.dataset.count ? able(part.dataset.count) : count;
-    put(part, "textContent", n.toLocaleString("en"));
-    if (part.dataset.count) put(part.closest("button"), "hidden", n === 0);
+    const what = part.dataset.count, unknown = all && what; // of everything, the review that follows says it
+    const n = what ? able(what) : count;
+    put(part, "textContent", unknown ? "" : n.toLocaleString("en"));
+    if (what) put(part.closest("button"), "hidden", !unknown && n === 0);
   }
   const more = $("#select-everything");
   put(more, "hidden", all || !head?.checked || total() <= shown.length);

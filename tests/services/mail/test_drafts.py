@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from webapp.core.errors import ConflictError, NotFoundError
+from webapp.core.errors import NotFoundError
 from webapp.db import db, utcnow
 from webapp.mail.messages import ACCOUNT_TEXTS
 from webapp.models import SECRET_KINDS, LinkPurpose, Message, MessageKind, MessageState, Priority, User
@@ -87,19 +87,6 @@ def test_a_link_that_is_used_or_over_is_not_sent() -> None:
     db.session.commit()
     assert claim.render_claimed(ids, "w1") == []
     assert message_to(AMELIA).result == {"code": "link_expired"}
-
-
-def test_a_link_used_while_the_server_is_asked_is_not_sent() -> None:
-    user = make_user()
-    queued(MessageKind.RESET, user, LinkPurpose.RESET)
-    (id,) = claim.claim("w1")
-    account_links.close_links(user, LinkPurpose.RESET)
-    db.session.commit()
-    with pytest.raises(ConflictError):
-        claim.begin_data(id, "w1")
-    claim.release("w1")
-    assert claim.render_claimed(claim.claim("w1"), "w1") == []
-    assert message_to(AMELIA).state is MessageState.CANCELLED
 
 
 def test_after_the_servers_key_was_changed_the_link_that_is_sent_works(change_settings) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -161,7 +159,7 @@ def test_a_heading_says_how_it_sorts_and_turns_it(people):
     page = people.get("/users?status=active").page
     assert [a.get("aria-sort") for a in page.all("th") if "aria-sort" in a] == ["ascending"]
     assert page.all("a", id="sort-name")[0]["href"] == "/users?status=active&sort=-name"
-    assert page.all("a", id="sort-activity")[0]["href"] == "/users?status=active&sort=-activity"
+    assert page.all("a", id="sort-activity")[0]["href"] == "/users?status=active&sort=activity"
     page = people.get("/users?sort=-role&page=1").page
     assert [a.get("aria-sort") for a in page.all("th") if "aria-sort" in a] == ["descending"]
     assert page.all("a", id="sort-role")[0]["href"] == "/users?sort=role"
@@ -176,7 +174,7 @@ def test_a_search_answers_the_list_alone_and_says_how_many(people):
     assert people.get("/users?q=amelia", headers=restored).page.whole
 
 
-def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
+def test_each_line_tells_what_can_be_done(people):
     page = people.get("/users").page
     can = {a["aria-label"]: a["data-can"] for a in page.all("input") if "data-pick" in a}
     assert not can["Select Maren Okafor"]
@@ -184,33 +182,9 @@ def test_each_line_and_the_whole_list_tell_what_can_be_done(people):
     assert can["Select b.adeyemi@northfield.example"] == "resend revoke set_groups set_role link"
     assert can["Select cover.teacher07@northfield.example"] == "resend revoke"
     assert can["Select Hannah Whitcombe"] == "reactivate"
-    counts = {
-        "set_role": 3,
-        "add_groups": 0,
-        "remove_groups": 0,
-        "set_groups": 3,
-        "deactivate": 2,
-        "reactivate": 1,
-        "resend": 2,
-        "revoke": 2,
-        "link": 1,
-    }
-    head = page.all("input", id="pick-page")[0]
-    assert (json.loads(head["data-counts"]), head["data-total"]) == (counts, "6")
+    assert page.all("input", id="pick-page")[0]["data-total"] == "6"
     found = people.get("/users?status=unjoined&q=teacher&sort=role").page.all("input", id="pick-page")[0]
-    assert (json.loads(found["data-counts"])["resend"], found["data-filter"]) == (1, "status=unjoined&q=teacher")
-
-
-def test_the_counts_of_the_whole_list_are_those_of_its_lines(people, sign_in):
-    for n in range(4):
-        make_user(f"Admin {n}", "Admin")
-        make_invitation(f"z{n}@northfield.example", "Admin")
-    for who in ("Owner", "Admin"):
-        page = sign_in(who).get("/users").page
-        lines = Counter(do for a in page.all("input") if "data-pick" in a for do in a["data-can"].split())
-        counts = json.loads(page.all("input", id="pick-page")[0]["data-counts"])
-        oneself = Counter(set_role=1, deactivate=1) if who == "Admin" else Counter()  # counted like a colleague
-        assert {do: n for do, n in counts.items() if n} == lines + oneself
+    assert (found["data-total"], found["data-filter"]) == ("1", "status=unjoined&q=teacher")
 
 
 def test_who_may_only_look_gets_no_boxes_and_no_menus(people, sign_in):

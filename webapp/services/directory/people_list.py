@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +52,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services.directory import lookup, roles
+from webapp.services.directory import roles
 from webapp.services.settings import in_force
 
 PAGE = 25
@@ -63,34 +62,31 @@ OTHER = aliased(Message)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the list. tally: how many there are by status and role, of any status."""
+    """One page of the list. everyone, counts: how many there are of any status, and by status, for the filter without it."""
 
     page: Page[User | Invitation]
-    tally: Counter[tuple[Status, int]]
-
-    @property
-    def counts(self) -> dict[Status, int]:
-        """By status, for the filter without its status."""
-        counted = dict.fromkeys(Status, 0)
-        for (own, _), n in self.tally.items():
-            for status in Status:
-                counted[status] += n * (own in status.parts)
-        return counted
+    everyone: int
+    counts: dict[Status, int]
 
 
 def list_people(wanted: Filter, page: int = 1) -> Listing:
     """Users and pending invitations in the order asked for, a page at a time."""
-    people = _people(wanted)
-    kinds = people.c.status, people.c.role_id
-    tally: Counter[tuple[Status, int]] = Counter()
-    total = 0
-    for status, role_id, n in db.session.execute(select(*kinds, func.count()).group_by(*kinds)):
-        tally[Status(status), role_id] = n
-        if _is_wanted(status, wanted):
-            total += n
+    status = _people(wanted).c.status
+    everyone = 0
+    counts = dict.fromkeys(Status, 0)
+    for own, n in db.session.execute(select(status, func.count()).group_by(status)):
+        everyone += n
+        for each in Status:
+            if own in each.parts:
+                counts[each] += n
+    total = counts[wanted.status] if wanted.status else everyone
     number = page_of(page, total, PAGE)
     in_order = _in_order(wanted).limit(PAGE).offset((number - 1) * PAGE)
-    return Listing(Page(_load(in_order), number, total, PAGE), tally)
+    return Listing(
+        Page(_load(in_order), number, total, PAGE),
+        everyone,
+        counts,
+    )
 
 
 def find_refs(wanted: Filter) -> frozenset[Ref]:
@@ -128,36 +124,10 @@ def not_exported(wanted: Filter) -> Sequence[Status]:
 
 def allowed_actions(policy: Policy, person: User | Invitation) -> frozenset[Do]:
     """What those with these rules may do to a person. No query."""
+    kind: Any = "user" if person.is_user else "invitation"
+    state: Any = "pending" if person.status == Status.INVITED else person.status
     access = Access(person.role_id, everything=person.all_groups)
-    return _allowed_actions(policy, person.status, access, person.id)
-
-
-def count_allowed_actions(listing: Listing, wanted: Filter, by: User) -> dict[str, int]:
-    """For each action, to how many people of all pages it may be done; "link": whose link may be handed over.
-
-    Oneself counts like a colleague.
-    """
-    policy = lookup.policy(by, lookup.registry())
-    counts: dict[str, int] = dict.fromkeys([*Do, "link"], 0)
-    for (status, role_id), n in listing.tally.items():
-        if _is_wanted(status, wanted):
-            for do in _allowed_actions(policy, status, Access(role_id)):
-                counts[do] += n
-            if status is Status.INVITED and by.may_grant(policy.registry.role_by_id[role_id]):
-                counts["link"] += n
-    return counts
-
-
-def _allowed_actions(
-    policy: Policy, status: str, access: Access, person_id: int = 0
-) -> frozenset[Do]:
-    kind: Any = "user" if status in (Status.ACTIVE, Status.DEACTIVATED) else "invitation"
-    state: Any = "pending" if status == Status.INVITED else status
-    return applicable(Person(kind, person_id, access, state), policy)
-
-
-def _is_wanted(status: Status, wanted: Filter) -> bool:
-    return not wanted.status or status in wanted.status.parts
+    return applicable(Person(kind, person.id, access, state), policy)
 
 
 def _load(query: Select[Any]) -> list[User | Invitation]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, exists, select, update
+from sqlalchemy import Select, select, update
 
 from webapp.core.security import tokens
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
-from webapp.models import AccountLink, LinkPurpose, Message, User
+from webapp.models import AccountLink, LinkPurpose, User
 from webapp.services.settings import in_force
 
 MINUTES = {LinkPurpose.RESET: 60, LinkPurpose.EMAIL: 24 * 60, LinkPurpose.SIGN_IN: 30}
@@ -50,16 +50,6 @@ def why_not_sendable(link: AccountLink) -> str:
     if link.closed_at:
         return "link_closed"
     return "link_expired" if link.expires_at <= utcnow() else ""
-
-
-def is_sendable(now: BindParameter[Any]) -> ColumnElement[bool]:
-    """A condition on Message: it carries no such link, or one that works."""
-    works = exists().where(
-        AccountLink.id == Message.link_id,
-        AccountLink.closed_at.is_(None),
-        AccountLink.expires_at > now,
-    )
-    return Message.link_id.is_(None) | works
 
 
 def create_link(user: User, purpose: LinkPurpose, **values: Any) -> AccountLink:

@@ -30,7 +30,6 @@ from webapp.models import (
     Phase,
     Row,
 )
-from webapp.services.links import account_links
 from webapp.services.mail import render, results, throttle
 from webapp.services.settings import in_force
 from webapp.settings.settings import Settings
@@ -196,7 +195,6 @@ _BEGIN_DATA = (
         | exists().where(
             Invitation.id == Message.invitation_id, Invitation.state == InvitationState.PENDING
         ),
-        account_links.is_sendable(bindparam("b_now")),
     )
     .values(
         phase=bindparam("b_phase"), lease_until=bindparam("b_until"), tried_at=bindparam("b_now")

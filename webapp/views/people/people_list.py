@@ -14,7 +14,7 @@ from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.invite_dialog import dialog_context
 from webapp.http.person_menu import menu_context
-from webapp.http.web import Answer, current_user, get_number, page_or_fragment, require
+from webapp.http.web import Answer, get_number, page_or_fragment, require
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
 
@@ -46,7 +46,6 @@ def index() -> Answer:
         wanted=wanted,
         listing=listing,
         deliveries=outbox.find_deliveries(invited),
-        counts=people_list.count_allowed_actions(listing, wanted, current_user()),
         filter=urlencode(wanted.args(sort=Sort.NAME)),
         at=address,
         left_out=left_out,
