@@ -47,7 +47,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.register_words(app)
     web.register_static(app)
 
-    app.wsgi_app = UnderPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]
+    if settings.prefix:
+        app.wsgi_app = under_prefix(app.wsgi_app, settings.prefix)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
@@ -119,16 +120,14 @@ class Portal(Flask):
         )
 
 
-class UnderPrefix:
+def under_prefix(app: WSGIApplication, prefix: str) -> WSGIApplication:
     """The portal below a path, such as /muster, whether the reverse proxy strips that path or leaves it."""
 
-    def __init__(self, app: WSGIApplication, prefix: str) -> None:
-        self.app, self.prefix = app, prefix
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if self.prefix:
-            environ["SCRIPT_NAME"] = self.prefix
-            if path == self.prefix or path.startswith(self.prefix + "/"):
-                environ["PATH_INFO"] = path.removeprefix(self.prefix) or "/"
-        return self.app(environ, start_response)
+        environ["SCRIPT_NAME"] = prefix
+        if path == prefix or path.startswith(prefix + "/"):
+            environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+        return app(environ, start_response)
+
+    return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from sqlalchemy.exc import OperationalError
 from webapp import upgrade
 from webapp.core.errors import ConflictError
 from webapp.core.text.audit_problems import ADVICE, list_lines
-from webapp.core.text.formatting import plural
 from webapp.services.accounts import password_reset
 from webapp.services.audit import chain
 from webapp.services.links import account_links
@@ -71,9 +69,8 @@ def owner_link(without_second_factor: bool) -> None:
     """Print a one-time link that signs the Owner in, who is locked out."""
     link = password_reset.make_owner_link(without_second_factor=without_second_factor)
     minutes = account_links.validity(link.purpose)
-    off = " and turns their two-step sign-in off" if link.without_second_factor else ""
     click.echo(
-        f"Signs in {link.user.email}{off}, once, within {minutes}: {account_links.link_url(link)}"
+        f"Signs in {link.user.email}, once, within {minutes}: {account_links.link_url(link)}"
     )
 
 
@@ -81,13 +78,11 @@ def owner_link(without_second_factor: bool) -> None:
 @click.pass_context
 def examine(context: click.Context) -> None:
     """Look at everything that Muster needs, and say what to do; exits with 1 where something is wrong."""
-    found = Counter[str]()
+    is_wrong = False
     for about, level, words in doctor.examine():
         click.echo(f"{level:<8} {about:<12} {words}")
-        found[level] += 1
-    wrong, warnings = found[doctor.WRONG], found[doctor.WARNING]
-    click.echo(f"{plural(wrong, 'thing')} wrong, {plural(warnings, 'warning')}.")
-    if wrong:
+        is_wrong = is_wrong or level == doctor.WRONG
+    if is_wrong:
         context.exit(1)
 
 

