@@ -119,7 +119,7 @@ def limit_tries(account: str, limit: Limit, what: str) -> Iterator[None]:
     rate_limits.refund(counters)
 
 
-def answer_dead_link(what: str, page: tuple[str, int], is_known: bool = False) -> Answer:
+def answer_dead_link(what: str, page: Answer, is_known: bool = False) -> Answer:
     """Answer a link that does not work, and count it in the audit log. what: the link, in the words of the log.
 
     is_known: whether it was a link once. Trying many that never were raises RateLimitError; working links still open from there.

@@ -28,6 +28,7 @@ from webapp.core.security.permissions import GIVABLE, OWNER_RANK
 from webapp.core.text import row_phrases
 from webapp.core.text.formatting import to_one_line
 from webapp.http.auth import check_password
+from webapp.http.web import Answer
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
 
@@ -69,7 +70,7 @@ def parse_address(text: str | None, *domains: str) -> Address:
         raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
 
-def form_page(template: str, form: FlaskForm, **context: Any) -> tuple[str, int]:
+def form_page(template: str, form: FlaskForm, **context: Any) -> Answer:
     """The page of a form; 422 where it was sent and something in it is wrong."""
     html = render_template(template, form=form, **context)
     return html, 422 if form.is_submitted() else 200

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request, url_for
 
-from webapp.http.web import page_or_fragment, safe_next
+from webapp.http.web import Answer, page_or_fragment, safe_next
 
 PEOPLE = (("Account Settings", "settings.index"), ("Role Management", "people_list.index"))
 """The trail of questions about people: names and endpoints."""
@@ -18,7 +18,7 @@ def ask(
     trail: tuple[tuple[str, str], ...] = PEOPLE,
     status: int = 200,
     **question: Any,
-) -> tuple[str, int]:
+) -> Answer:
     """Show a question as a page, or as a form for htmx.
 
     asks: a sentence with its question mark. tells: what would happen. does, keeps: the two ways on. home: where the second one

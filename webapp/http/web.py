@@ -31,6 +31,7 @@ from webapp.core.errors import ForbiddenError
 from webapp.core.files.cleaning import clip
 from webapp.core.lists.paging import read_number
 from webapp.core.security.permissions import Permission
+from webapp.core.text.devices import device
 from webapp.core.text.formatting import (
     become_administrators,
     full,
@@ -68,7 +69,6 @@ FRAME_CSP = (
 Answer = str | tuple[str, int] | BaseResponse
 """What a view answers: a page, with its status if that is not 200, or anything else."""
 
-FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 500_000
 """Bytes; as many as werkzeug takes in the fields of a form with files."""
 
@@ -96,7 +96,8 @@ def may_call(endpoint: str) -> bool:
 
 def limit_form() -> None:
     """Before every request: limit forms, which are held in memory as a whole, except those that take a table."""
-    if request.mimetype == FORM and not request.path.startswith("/batches"):
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    if is_form and not request.path.startswith("/batches"):
         request.max_content_length = LONGEST_FORM
 
 
@@ -266,6 +267,7 @@ def register_words(app: Flask) -> None:
         clock=lambda moment: moment.astimezone(zone()).strftime("%H:%M:%S"),
         lasting=lasting,
         clip=clip,
+        device=device,
     )
     app.jinja_env.globals.update(
         main_queue=MAIN_QUEUE,

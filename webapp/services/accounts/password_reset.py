@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from webapp import queue
 from webapp.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -75,8 +74,7 @@ def ask(email: str, peer: str) -> None:
     is_theirs = User.email_key == key, User.state == UserState.ACTIVE
     user = db.session.scalar(select(User).where(*is_theirs))
     if _send_link(user, peer) if user else _send_invitation_again(key, peer):
-        db.session.commit()
-        queue.enqueue_send()
+        outbox.commit()
     else:
         db.session.rollback()
         events.count_refusal("password_reset.refused", None, key, peer)
@@ -149,8 +147,7 @@ def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
         profile.change_email(link)
     elif password_hash:
         profile.set_password(user, password_hash, how=how)
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
     return user
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import (
     ConflictError,
@@ -68,8 +67,7 @@ def change_password(user: User, password: str, keep: int) -> None:
     begin_write()
     refuse_flood(user, MessageKind.PASSWORD_CHANGED)
     set_password(user, password_hash, how="by themselves", keep=keep)
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
 
 
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
@@ -96,8 +94,7 @@ def ask_for_email(user: User, address: Address) -> None:
     tell(user, MessageKind.EMAIL_CHANGE, link)
     tell(user, MessageKind.EMAIL_CHANGING)
     events.record(user, "email.change_asked", user, after={"email": link.email})
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
 
 
 def withdraw_email(user: User) -> None:

@@ -7,7 +7,6 @@ from typing import NoReturn
 from pyotp import TOTP
 from sqlalchemy import delete, select
 
-from webapp import queue
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security import totp
 from webapp.core.security.permissions import Permission
@@ -17,6 +16,7 @@ from webapp.mail.messages import NAMELESS
 from webapp.models import MessageKind, RecoveryCode, User, UserState
 from webapp.services.accounts import profile
 from webapp.services.audit import events
+from webapp.services.mail import outbox
 from webapp.services.settings import in_force
 
 HALF_WAY = 600
@@ -83,8 +83,7 @@ def turn_on(user: User, salt: str, code: str) -> list[str]:
     codes = _new_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_ON)
     events.record(user, "second_factor.on", user)
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
     return codes
 
 
@@ -110,8 +109,7 @@ def turn_off(user: User, code: str) -> None:
     begin_write()
     _use_code(user, code)
     clear(user, by=user, how="by themselves")
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
 
 
 def get_protected_user(user_id: int, by: User) -> User:
@@ -125,14 +123,12 @@ def get_protected_user(user_id: int, by: User) -> User:
     return user
 
 
-def reset(user_id: int, by: User) -> User:
+def reset(user_id: int, by: User) -> None:
     """Turn two-step sign-in off for a person who lost it. Raises what `get_protected_user` raises."""
     begin_write()
     user = get_protected_user(user_id, by)
     clear(user, by=by, how="by somebody who manages users")
-    db.session.commit()
-    queue.enqueue_send()
-    return user
+    outbox.commit()
 
 
 def clear(user: User, *, by: User, how: str) -> None:

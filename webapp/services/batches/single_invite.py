@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webapp import queue
 from webapp.core.addresses import Address, key_of, parse
 from webapp.core.errors import RuleViolationError
 from webapp.core.plan.planner import Access, PlannedChange, Ref
@@ -106,6 +105,5 @@ def _finish(
     if row:
         row.invitation_id = invitation_id
     lookup.bump_version()
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
     return db.session.get_one(Invitation, invitation_id)

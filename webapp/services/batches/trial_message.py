@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from webapp import queue
 from webapp.core.errors import RateLimitError, RuleViolationError
 from webapp.db import begin_write, count_by, db, utcnow
 from webapp.models import Message, MessageKind, Priority, User
@@ -39,8 +38,7 @@ def send_test(by: User, batch_id: int | None = None) -> Message:
     message = outbox.add_message(MessageKind.TEST, by.email, priority=Priority.TEST, **about)
     db.session.flush()
     events.record(by, "message.test_queued", message, **details)
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
     return message
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import lazyload
 
-from webapp import queue
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
 from webapp.core.plan.actions import Theirs
@@ -277,6 +276,5 @@ def send_reminders() -> int:
     ]
     outbox.add_messages(MessageKind.REMINDER, messages)
     events.record_many(None, "invitation.reminded", reminded)
-    db.session.commit()
-    queue.enqueue_send()
+    outbox.commit()
     return len(reminded)

@@ -68,6 +68,12 @@ def _message_id() -> str:
     return f"<{uuid4()}@{ascii_domain(sender.rpartition('@')[2])}>"
 
 
+def commit() -> None:
+    """Commit a command that queued e-mails, and ask a worker to send them."""
+    db.session.commit()
+    queue.enqueue_send()
+
+
 # Asked for by people
 
 
@@ -93,8 +99,7 @@ def retry_failed(batch: Batch, by: User) -> int:
     batch = db.session.get_one(Batch, batch_id)
     events.record(by, "messages.retried", batch, messages=len(found))
     lookup.bump_version()
-    db.session.commit()
-    queue.enqueue_send()
+    commit()
     return len(found)
 
 

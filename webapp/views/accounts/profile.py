@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, g, render_template, request, url_for
 from flask_wtf import FlaskForm
 
-from webapp.core.text.devices import device
 from webapp.core.text.formatting import plural
 from webapp.http.auth import renew_session
 from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
@@ -89,7 +88,7 @@ def end_sessions(session_id: int | None) -> Answer:
     return redirect_to("profile.show", say=f"Signed out on {plural(n, 'other device')}.")
 
 
-def page(**forms: FlaskForm) -> tuple[str, int]:
+def page(**forms: FlaskForm) -> Answer:
     """The whole page, with what was typed into one of its forms: `name_form`, `email_form` or `password_form`."""
     me = current_user()
     context = {
@@ -101,7 +100,7 @@ def page(**forms: FlaskForm) -> tuple[str, int]:
         "accounts/profile/show.html",
         pending=account_links.find_open(me, LinkPurpose.EMAIL),
         codes_left=two_factor.codes_left(me),
-        sessions=[(each, device(each.user_agent)) for each in sessions.list_sessions(me)],
+        sessions=sessions.list_sessions(me),
         current=g.session_id,
         **context | forms,
     )

@@ -88,7 +88,7 @@ def reset(user_id: int) -> Answer:
     )
 
 
-def page(form: SecondFactorForm) -> tuple[str, int]:
+def page(form: SecondFactorForm) -> Answer:
     """What there is to set up, or to change. The salt of a new secret waits in the cookie: a GET writes nothing."""
     me = current_user()
     if me.has_second_factor:

@@ -34,7 +34,7 @@ def show(batch_id: int) -> Answer:
     return question(batch, version)
 
 
-def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> tuple[str, int]:
+def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> Answer:
     """The dialog or the page. seen: the version of the batch that is confirmed by it."""
     dialog = f"{template_folder(batch)}/_confirm.html"
     return page_or_fragment(

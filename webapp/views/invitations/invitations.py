@@ -108,7 +108,7 @@ def email(invitation_id: int) -> Answer:
     )
 
 
-def email_form(invitation: Invitation, form: ReaddressForm, status: int) -> tuple[str, int]:
+def email_form(invitation: Invitation, form: ReaddressForm, status: int) -> Answer:
     """The form, as a page or for the dialog."""
     role = lookup.registry().role_by_id[invitation.role_id]
     context = {"invitation": invitation, "form": form, "is_administrator": role.manages_people}
@@ -117,7 +117,7 @@ def email_form(invitation: Invitation, form: ReaddressForm, status: int) -> tupl
 
 @bp.post("/<int:invitation_id>/link")
 @require(Permission.MESSAGES_SEE)
-def link(invitation_id: int) -> tuple[str, int]:
+def link(invitation_id: int) -> Answer:
     """The link, to hand over by other means, as a page or for the dialog. To a role that manages people it costs the password."""
     address, problem, status = "", "", 200
     try:

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 
 from webapp.core.security.permissions import Permission
 from webapp.http.forms import GroupsForm
-from webapp.http.web import SIGNED_IN, current_user, page_or_fragment, require
+from webapp.http.web import SIGNED_IN, Answer, current_user, page_or_fragment, require
 from webapp.services.batches import review
 from webapp.services.directory import groups, lookup, people_list
 from webapp.services.operations import dashboard
@@ -41,6 +41,6 @@ def index() -> str:
 
 @bp.get("/shortcuts")
 @require(SIGNED_IN)
-def shortcuts() -> tuple[str, int]:
+def shortcuts() -> Answer:
     """The keys there are: what the dialog shows, or a page."""
     return page_or_fragment("shortcuts/show.html", "shortcuts/_list.html")

@@ -149,7 +149,7 @@ def change(person: User | Invitation, action: Action) -> Answer:
 
 def question(
     person: User | Invitation, do: Do, refusal: RuleViolationError | None = None
-) -> tuple[str, int]:
+) -> Answer:
     """What it does and a button, as a page or for the dialog. Raises NotFoundError where one may not do it to them."""
     context = menu_context(lookup.registry())
     if do not in context["does"](person):
