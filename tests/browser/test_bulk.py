@@ -168,7 +168,7 @@ class TestSelection:
         owner.axe("the groups of the selected rows")
         dialog.get_by_label("Exam Laptops").press("Space")
         dialog.get_by_role("button", name="Change groups in 2 rows").press("Enter")
-        toast(review, "Groups added in 2 rows")
+        toast(review, "Groups changed in 2 rows")
         expect(dialog).to_be_hidden()
         expect(review.get_by_label("Groups, row 7", exact=True)).to_contain_text("Exam Laptops")
         expect(review.get_by_label("Groups, row 5", exact=True)).to_contain_text("Student Devices")

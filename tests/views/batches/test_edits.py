@@ -189,10 +189,10 @@ class TestSelected:
     def test_groups(self, admin, batch):
         post(admin, batch, "changes", {"do": "set_groups", "groups": ["Student Devices"], "rows": self.chosen(batch, 3, 4)})
         data = {"do": "add_groups", "groups": ["Teacher Laptops"], "rows": self.chosen(batch, 3)}
-        assert "Groups added in 1 row" in post(admin, batch, "changes", data).page.text
+        assert "Groups changed in 1 row" in post(admin, batch, "changes", data).page.text
         assert [row.groups for row in rows_of(batch)][1:3] == ["Student Devices, Teacher Laptops", "Student Devices"]
         data = {"do": "remove_groups", "groups": ["Student Devices"], "rows": self.chosen(batch, 3, 4)}
-        assert "Groups removed in 2 rows" in post(admin, batch, "changes", data).page.text
+        assert "Groups changed in 2 rows" in post(admin, batch, "changes", data).page.text
 
     def test_without_a_group_it_says_so(self, admin, batch):
         answer = post(admin, batch, "changes", {"do": "add_groups", "rows": self.chosen(batch, 2)}, 422)

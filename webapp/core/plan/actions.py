@@ -61,11 +61,12 @@ class Theirs(StrEnum):
     KEEP = "none"
 
 
-_MODES = {
+MODES: Mapping[str, Mode] = {
     Do.SET_GROUPS: Mode.REPLACE,
     Do.ADD_GROUPS: Mode.ADD,
     Do.REMOVE_GROUPS: Mode.REMOVE,
 }
+"""What an action does to groups."""
 _USERS_ONLY = {Do.DEACTIVATE: "not_a_user_revoke", Do.REACTIVATE: "not_a_user"}
 _INVITATIONS_ONLY = {Do.RESEND: "not_an_invitation", Do.REVOKE: "not_an_invitation"}
 """What is done to users, or invitations, alone; and what is wrong with the others."""
@@ -154,7 +155,7 @@ def _plan_action(person: Person, action: Action, policy: Policy) -> PlannedChang
         assert action.role
         after = replace(person.access, role=action.role)
     else:
-        mode = _MODES[action.do]
+        mode = MODES[action.do]
         wanted = Access(groups=action.groups, everything=action.everything)
         after = change_groups(person.access, wanted, mode)
     return plan_access(person, after, policy)

@@ -37,16 +37,14 @@ def review_context(batch: Batch) -> dict[str, Any]:
     if plans := planner.show(batch):
         run_after_response(planner.store_shown, batch.id, plans)
     context = row_context(batch)
-    page = row_search.find_page(batch, context["find"])
+    context["page"] = page = row_search.find_page(batch, context["find"])
     if batch.kind is BatchKind.UPLOAD:
         return context | {
-            "page": page,
             "same_file": review.find_same_file(batch),
             "is_file_kept": upload.is_file_kept(batch),
             "Mode": Mode,
         }
     return context | {
-        "page": page,
         "names": people_rows.names([*page.rows, *context["left_out"]]),
         "original": reverts.original(batch),
     }

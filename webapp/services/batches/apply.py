@@ -95,10 +95,8 @@ def apply(
             batch=batch_id,
         )
     if isinstance(person, User):
-        if change.effect == Do.DEACTIVATE:
-            _deactivate(person, theirs, by, batch_id)
-        elif change.effect == Do.REACTIVATE:
-            _set_state(person, UserState.ACTIVE, by, batch=batch_id)
+        if change.effect:
+            _set_state(person, change.effect == Do.REACTIVATE, theirs, by, batch_id)
         return Outcome.UPDATED
     if change.effect == Do.REVOKE:
         invitations.revoke(person, by, batch_id)
@@ -145,33 +143,26 @@ def invite(
                 "priority": Priority.BATCH if row_id else Priority.SINGLE,
             }
         )
-    action = "invitation.created"
-    events.record_many(by, action, invited, own=details, batch=batch_id)
+    events.record_many(by, "invitation.created", invited, own=details, batch=batch_id)
     outbox.add_messages(MessageKind.INVITATION, messages)
     return ids
 
 
-def _deactivate(user: User, theirs: Theirs, by: User, batch_id: int | None) -> None:
-    """Deactivate a user: end all sessions and revoke their invitations. Does not commit."""
-    ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
-    details = {"sessions_ended": ended}
-    if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
-        details["invitations_revoked"] = revoked
-    _set_state(user, UserState.DEACTIVATED, by, batch=batch_id, **details)
-
-
-def _set_state(user: User, state: UserState, by: User, **details: Any) -> None:
-    """Set a user's state, and record it. Does not commit."""
-    before, user.state = user.state, state
-    is_active = state is UserState.ACTIVE
-    events.record(
-        by,
-        "user.reactivated" if is_active else "user.deactivated",
-        user,
-        before={"state": before.value},
-        after={"state": state.value},
-        **details,
-    )
+def _set_state(user: User, is_active: bool, theirs: Theirs, by: User, batch_id: int | None) -> None:
+    """Reactivate a user; or deactivate, end all sessions and revoke their invitations. Does not commit."""
+    action = "user.reactivated"
+    state = UserState.ACTIVE
+    details: dict[str, Any] = {}
+    if not is_active:
+        action = "user.deactivated"
+        state = UserState.DEACTIVATED
+        ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
+        details["sessions_ended"] = ended
+        if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
+            details["invitations_revoked"] = revoked
+    details |= {"before": {"state": user.state.value}, "after": {"state": state.value}}
+    user.state = state
+    events.record(by, action, user, batch=batch_id, **details)
 
 
 def give(person: User | Invitation, access: Access) -> None:

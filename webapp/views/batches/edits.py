@@ -10,6 +10,7 @@ from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.lists.paging import member
 from webapp.core.lists.row_filter import Find, Hint
+from webapp.core.plan.actions import MODES
 from webapp.core.plan.planner import Mode, Plan
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
@@ -225,18 +226,11 @@ def change(batch_id: int) -> Answer:
     if do == "remove":
         return draw_review(bulk_edit.remove(batch_id, by, rows), "{rows} removed")
     names = form.getlist("groups")
-    if do not in REGROUPED or (not names and do != "set_groups"):
+    mode = MODES.get(do)
+    if mode is None or (not names and mode is not Mode.REPLACE):
         raise RuleViolationError("Choose at least one group.")
-    mode, said = REGROUPED[do]
     result = bulk_edit.change_groups(batch_id, by, rows, names, mode)
-    return draw_review(result, said)
-
-
-REGROUPED = {
-    "set_groups": (Mode.REPLACE, "Groups set in {rows}"),
-    "add_groups": (Mode.ADD, "Groups added in {rows}"),
-    "remove_groups": (Mode.REMOVE, "Groups removed in {rows}"),
-}
+    return draw_review(result, "Groups changed in {rows}")
 
 
 def selection() -> bulk_edit.Chosen:
