@@ -270,8 +270,8 @@ def test_the_page_is_told_of_what_was_pasted():
     table = read_pasted("a@x.org\tAnalyst\n")
     chosen = Places({0: Field.EMAIL, 1: Field.ROLE})
     assert sentences(extract_people(table, chosen)[1]) == [
-        "pasted",
         "tab-separated",
+        "pasted",
         "no header row",
     ]
 

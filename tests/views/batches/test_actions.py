@@ -129,10 +129,7 @@ class TestTheReview:
 
     def test_the_download_has_their_access(self, admin, ana):
         batch = begin_action(admin, "set_role", ana, role=role("Remote").id)
-        assert (
-            '"ana@northfield.example","Remote","Student Devices","Access update"'
-            in admin.get(f"/batches/{batch.id}/rows.csv").text
-        )
+        assert '"ana@northfield.example","Remote","Student Devices","Update"' in admin.get(f"/batches/{batch.id}/rows.csv").text
 
     def test_discarded_nothing_was_done(self, admin, ana):
         batch = begin_action(admin, "deactivate", ana)

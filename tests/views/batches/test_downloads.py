@@ -45,8 +45,8 @@ def table(client, batch, query: str = "") -> list[list[str]]:
 def test_email_role_and_groups_come_first_then_the_other_columns_and_what_muster_says(admin, batch):
     header, *lines = table(admin, batch)
     assert header == ["Email", "Role", "Groups", "Name", "Phone", *SAID]
-    assert lines[0] == ["zoe@northfield.example", "Remote", "Student Devices", "Zoe Lind", "'+49 30 1234", "New invite", "", ""]
-    assert lines[1][5:] == ["Needs attention", "Not a role. No such group.", "Role: Analyst; Groups: Teacher Laptops"]
+    assert lines[0] == ["zoe@northfield.example", "Remote", "Student Devices", "Zoe Lind", "'+49 30 1234", "Invite", "", ""]
+    assert lines[1][5:] == ["Attention", "Not a role. No such group.", "Role: Analyst; Groups: Teacher Laptops"]
     assert lines[3][5:] == ["Unchanged", "", ""]
     assert lines[4] == [
         "zoe@northfield.example",
@@ -76,7 +76,7 @@ def test_what_was_edited_stands_in_place_of_what_was_read(admin, batch):
     ):
         admin.patch(path, {"field": field, "value": value, "seen": row.cell(field)}, htmx=True)
     assert table(admin, batch)[2] == [
-        "anna@northfield.example", "Analyst", "Teacher Laptops, Student Devices", "Ana", "", "New invite", "", ""
+        "anna@northfield.example", "Analyst", "Teacher Laptops, Student Devices", "Ana", "", "Invite", "", ""
     ]  # fmt: skip
 
 
@@ -110,12 +110,12 @@ def test_the_blocked_rows_have_a_link_and_a_name_of_their_own(admin, batch):
 
 def test_skipped_rows_say_so(admin, batch):
     admin.patch(f"/batches/{batch.id}", {"skip_errors": "true"}, htmx=True)
-    assert [line[5] for line in table(admin, batch)[1:]] == ["New invite", "Skipped", "Skipped", "Unchanged", "Duplicate"]
+    assert [line[5] for line in table(admin, batch)[1:]] == ["Invite", "Skipped", "Skipped", "Unchanged", "Duplicate"]
 
 
 def test_plans_made_on_the_fly_are_in_it_too(admin, batch):
     groups.add_groups(["Techer Laptops"], admin.user)
-    assert table(admin, batch)[2][5:] == ["Needs attention", "Not a role.", "Role: Analyst"]
+    assert table(admin, batch)[2][5:] == ["Attention", "Not a role.", "Role: Analyst"]
 
 
 def test_uploaded_again_it_plans_as_before(admin, batch):

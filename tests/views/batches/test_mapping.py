@@ -666,7 +666,7 @@ def test_a_paste_is_still_called_one_after_its_columns_were_matched(admin):
     admin.post("/batches", {"pasted": "Kennung\tJob\nana@x.org\tAnalyst\n"})
     batch = newest_batch()
     match_columns(admin, batch, "email", "role")
-    assert "Read as: pasted, tab-separated" in admin.get(f"/batches/{batch.id}").page.text
+    assert "Read as: tab-separated, pasted" in admin.get(f"/batches/{batch.id}").page.text
 
 
 def test_the_number_of_rows_follows_the_header_that_is_chosen(admin):

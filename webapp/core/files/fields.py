@@ -162,25 +162,19 @@ def _key(name: str) -> str:
     return key
 
 
-_YES = frozenset(
-    """
+_YES = """
     x 1 yes y true t on ok checked member ja j wahr si s vero sim verdadeiro verdadero oui o vrai tak t prawda ano kylla
-    igen da evet 是 はい 예
-    """.split()  # noqa: SIM905 - words read better than a list of strings
-)
-_YES_SIGNS = frozenset("✓✔☑✅☒×●•")
-_NO = frozenset(
-    "0 no n false f off none na nein falsch non faux falso nao nie nej ne nem hayir ei nee 否 いいえ 아니요".split()  # noqa: SIM905
-)
-_NO_SIGNS = frozenset("-–—☐")
+    igen da evet 是 はい 예 ✓ ✔ ☑ ✅ ☒ × ● •
+"""
+_NO = """
+    0 no n false f off none na nein falsch non faux falso nao nie nej ne nem hayir ei nee 否 いいえ 아니요 - – — ☐
+"""
+_ANSWERS = dict.fromkeys(_YES.split(), True) | dict.fromkeys(_NO.split(), False)
 
 
 def is_ticked(cell: str) -> bool | None:
     """Whether a cell says yes (x, ✓, 1, TRUE), or no (0, FALSE, or nothing at all); None where it says something else."""
     sign = cell.strip("\ufe0f ")
-    if not sign or sign in _NO_SIGNS:
+    if not sign:
         return False
-    if sign in _YES_SIGNS:
-        return True
-    word = plain_letters(sign)
-    return True if word in _YES else False if word in _NO else None
+    return _ANSWERS.get(sign, _ANSWERS.get(plain_letters(sign)))

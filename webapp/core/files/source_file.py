@@ -45,10 +45,8 @@ def choose_sheet(
     name: str | None = None,
 ) -> Sheet:
     """The sheet of this name; None: the one with the most known column names, else the first. Raises UnreadableFileError."""
-    if name is None or not sheets[0].name:
-        scores = [find_known_header(sheet.head)[1] for sheet in sheets]
-        best = max(scores)
-        return sheets[scores.index(best)]
+    if name is None:
+        return max(sheets, key=lambda sheet: find_known_header(sheet.head)[1])
     for sheet in sheets:
         if sheet.name == name:
             return sheet
@@ -75,8 +73,6 @@ def _read_text(
     delimiter = delimiter or csv_reader.find_delimiter(text)
     records = csv_reader.unwrap_rows(csv_reader.read_records(text, delimiter))
     facts = [{"code": "separated", "separation": delimiter}, origin]
-    if is_pasted:
-        facts.reverse()
     return make_sheet(records, facts, is_pasted=is_pasted)
 
 

@@ -6,10 +6,9 @@ import re
 from webapp.core.files import errors
 from webapp.core.files.errors import UnreadableFileError
 
-_OTHER_BINARY = (b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\x0b\x0c\r"))
 _MARKUP = re.compile(
-    r"""\s*(?:<(?:!|\?|(?:html|head|body|table|meta|style|svg|div)\b|[\w:]+>\s*<)|\{\\rtf|\{\s*"|\[\s*[{\["]|MIME-Version:|BEGIN:V)""",
+    r"""\s*(?:<(?:!|\?|(?:html|head|body|table|meta|style|svg|div)\b|[\w:]+>\s*<)|\{\\rtf|\{\s*"|\[\s*[{\["]|MIME-Version:|BEGIN:V|%PDF-)""",
     re.IGNORECASE,
 )
 
@@ -33,7 +32,7 @@ def _decode(data: bytes) -> tuple[str, str]:
             return data.decode("utf-16"), "UTF-16"
         controls = len(data) - len(data.translate(None, _CONTROL_BYTES))
         # compressed data has about one in ten, text none
-        if data.startswith(_OTHER_BINARY) or controls * 20 > len(data):
+        if controls * 20 > len(data):
             raise errors.not_a_spreadsheet()
         try:
             return data.decode("utf-8"), "UTF-8"

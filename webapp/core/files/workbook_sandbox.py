@@ -10,8 +10,8 @@ The workbook is standard input. The answer is JSON on standard output; it counts
     {"program": "Excel" | "OpenDocument", "sheets": [{"name": ..., "records": [[number, [cell, ...]], ...],
      "hidden": [number, ...], "merged": [number, ...]}, ...]}
 
-`sheets` are the visible ones that hold data. `number` is the row that the spreadsheet shows. `hidden` are the rows that the
-sheet or its filter hides, `merged` those below the first in a cell of several rows. The exit status is 3 if the workbook is
+`sheets` are the visible ones that hold data. `number` is the row that the spreadsheet shows. `hidden` are the rows that an
+Excel sheet or its filter hides, `merged` those below the first in a cell of several rows. The exit status is 3 if the workbook is
 too large, and 1 for all else that Python or calamine stumbles over.
 """
 
@@ -93,10 +93,11 @@ def _open(data: bytes) -> tuple[str, CalamineWorkbook, Hidden]:
             raise MemoryError
         # some programs write \ between folders
         contents = {part.filename.replace("\\", "/"): archive.read(part) for part in parts}
-    program = "OpenDocument" if "content.xml" in contents else "Excel"
-    hidden = (
-        _prepare_open_document(contents) if program == "OpenDocument" else _prepare_excel(contents)
-    )
+    if "content.xml" in contents:
+        program, hidden = "OpenDocument", {}
+        contents["content.xml"] = _prepare_open_document(contents["content.xml"])
+    else:
+        program, hidden = "Excel", _prepare_excel(contents)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name in list(contents):
@@ -142,25 +143,13 @@ _BREAK = re.compile(rb"<text:(line-break|tab)\s*/>")
 _VALUE_OF_ERROR = re.compile(
     rb"""\soffice:string-value="[^"]*"(?=[^<>]*\scalcext:value-type="error")"""
 )
-_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 
 
-def _prepare_open_document(contents: Contents) -> Hidden:
-    """Keep tabs and line breaks within paragraphs, and the text of errors, which calamine drops. -> the hidden rows."""
-    content = _VALUE_OF_ERROR.sub(b"", contents["content.xml"])
-    content = _BREAK.sub(lambda found: b"\t" if found[1] == b"tab" else b"\n", content)
-    contents["content.xml"] = content
-    hidden: Hidden = {}
-    for _, tag in ElementTree.iterparse(io.BytesIO(content), ["start"]):
-        if tag.tag == f"{_TABLE}table":
-            rows = hidden.setdefault(tag.get(f"{_TABLE}name", ""), [])
-            number = 0
-        elif tag.tag == f"{_TABLE}table-row":
-            repeated = int(tag.get(f"{_TABLE}number-rows-repeated", 1))
-            if tag.get(f"{_TABLE}visibility") in ("collapse", "filter"):
-                rows += range(number + 1, number + 1 + min(repeated, MOST_ROWS))
-            number += repeated
-    return hidden
+def _prepare_open_document(content: bytes) -> bytes:
+    """Keep tabs and line breaks within paragraphs, and the text of errors, which calamine drops."""
+    ElementTree.fromstring(content)  # whole, or calamine looks for the end of a table without end
+    content = _VALUE_OF_ERROR.sub(b"", content)
+    return _BREAK.sub(lambda found: b"\t" if found[1] == b"tab" else b"\n", content)
 
 
 def _read_sheets(book: CalamineWorkbook, hidden: Hidden) -> Iterator[dict[str, Any]]:

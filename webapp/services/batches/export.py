@@ -17,14 +17,6 @@ FIRST_COLUMNS = tuple(field.heading for field in Field)
 STATUS_COLUMNS = ("Status", "Reason", "Suggestion")
 """The columns that a download begins and ends with."""
 
-_PLANS = {
-    Plan.INVITE: "New invite",
-    Plan.UPDATE: "Access update",
-    Plan.UNCHANGED: "Unchanged",
-    Plan.DUPLICATE: "Duplicate",
-    Plan.ATTENTION: "Needs attention",
-}
-
 
 def rows(
     batch: Batch,
@@ -75,7 +67,7 @@ def _status(
 ) -> tuple[str, str, str]:
     if row.outcome:
         return row.outcome.value.capitalize(), row.why, ""
-    status = _PLANS[row.plan]
+    status = row.plan.value.capitalize()
     if row.plan is Plan.ATTENTION and batch.skip_errors:
         status = "Skipped"
     said = list(row.issues)

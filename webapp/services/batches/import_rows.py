@@ -116,26 +116,23 @@ def insert_parts(
     first: Batch,
     parts: Sequence[Sequence[Values]],
 ) -> list[Batch]:
-    """Insert the rows into this batch, and into a new batch for each further part. -> all of them. Does not commit."""
-    db.session.add(first)
-    db.session.flush()
+    """Insert the rows into this stored batch, and into a new batch for each further part. -> all of them. Does not commit."""
     shared = {}
     for column in inspect(Batch).column_attrs:
         value = getattr(first, column.key)
         if value is not None and column.key != "id":
             shared[column.key] = value
-    batches = [first]
-    for _ in parts[1:]:
-        batches.append(Batch(**shared))
-    if len(batches) > 1:
-        for number, batch in enumerate(batches, start=1):
-            batch.part = number
-            batch.parts = len(batches)
-            batch.parts_id = first.id
+    batches: list[Batch] = []
+    for number, rows in enumerate(parts, start=1):
+        batch = Batch(**shared) if batches else first
+        batch.part = number
+        batch.parts = len(parts)
+        batch.parts_id = first.id
+        batch.counts = dict(planner.count_rows(rows))
+        batches.append(batch)
     db.session.add_all(batches)
     db.session.flush()
     for batch, rows in zip(batches, parts, strict=True):
-        batch.counts = dict(planner.count_rows(rows))
         _insert(batch, rows)
     return batches
 

@@ -164,8 +164,6 @@ def store(
     batches = import_rows.insert_parts(batch, parts)
     if len(batches) > 1:
         db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
-    else:
-        store_file(batch, reading.source)
     return batches
 
 
@@ -173,14 +171,25 @@ def store_reading(
     batch: Batch,
     reading: Reading,
 ) -> None:
-    """Store what the batch knows of the file as a whole. Does not commit."""
-    batch.file_name = reading.source.name
-    batch.content_hash = hashlib.sha256(reading.source.data).hexdigest()
+    """Store the file, and what the batch knows of it as a whole. Does not commit."""
+    source = reading.source
+    batch.file_name = source.name
+    batch.content_hash = hashlib.sha256(source.data).hexdigest()
     batch.directory_version = reading.directory_version
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
     batch.columns = reading.places.as_dict() if reading.places else {}
     batch.notices = [asdict(notice) for notice in reading.notices]
+    db.session.add(batch)
+    db.session.flush()
+    file = BatchFile(
+        batch_id=batch.id,
+        data=source.data,
+        sheet=source.sheet,
+        header_row=source.header_row,
+        columns=source.columns.as_dict() if source.columns else {},
+    )
+    db.session.merge(file)
 
 
 # The file that is kept
@@ -201,21 +210,6 @@ def is_file_kept(batch: Batch) -> bool:
     """Whether the batch's file can still be read again; one small query."""
     kept = select(BatchFile.batch_id).where(BatchFile.batch_id == batch.id)
     return db.session.scalar(kept) is not None
-
-
-def store_file(
-    batch: Batch,
-    source: Source,
-) -> None:
-    """Keep this file as the batch's. Does not commit."""
-    file = BatchFile(
-        batch_id=batch.id,
-        data=source.data,
-        sheet=source.sheet,
-        header_row=source.header_row,
-        columns=source.columns.as_dict() if source.columns else {},
-    )
-    db.session.merge(file)
 
 
 def parts_of(batch: Batch) -> Sequence[Batch]:
@@ -255,7 +249,6 @@ def replace(
     lost = import_rows.replace_rows(batch, reading.people, rows, lose=lose)
     old_name = batch.file_name
     store_reading(batch, reading)
-    store_file(batch, reading.source)
     batch.version += 1
     events.record(
         by,
