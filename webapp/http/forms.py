@@ -65,7 +65,8 @@ def line_field(label: str, sentence: str) -> StringField:
 def parse_address(text: str | None, *domains: str) -> Address:
     """The address of a typed e-mail. domains: always valid, like allowed ones. Raises wtforms' ValidationError."""
     try:
-        return parse((text or "").strip(), (*in_force.settings().allowed_domains, *domains))
+        allowed = (*in_force.settings().allowed_domains, *domains)
+        return parse((text or "").strip(), allowed)
     except InvalidAddressError as error:
         raise ValidationError(row_phrases.describe({"code": error.code})) from error
 
@@ -85,8 +86,10 @@ def show_errors(form: Form, refusal: RuleViolationError) -> None:
 def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
     """Put each issue of a row under its field, and nothing else there."""
     for field in form:
-        mine = [issue for issue in issues if issue["field"] == field.name]
-        field.errors = [row_phrases.describe(issue) for issue in mine]
+        field.errors = []
+        for issue in issues:
+            if issue["field"] == field.name:
+                field.errors.append(row_phrases.describe(issue))
 
 
 class ForgottenForm(FlaskForm):  # type: ignore[misc]

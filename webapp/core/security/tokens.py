@@ -22,10 +22,11 @@ def derive(secret_key: str, purpose: str, subject_id: int, version: int, nonce: 
     nonce: the row's random value. No other row has it, even one that gets the same id after an erasure or a restore.
     Empty only for rows from before there was one, whose links were sent.
     """
-    parts = [purpose, str(subject_id), str(version)]
+    text = f"{purpose}|{subject_id}|{version}"
     if nonce:
-        parts.append(nonce)
-    return urlsafe_b64encode(digest(secret_key, "|".join(parts))).rstrip(b"=").decode()
+        text += f"|{nonce}"
+    token = urlsafe_b64encode(digest(secret_key, text))
+    return token.rstrip(b"=").decode()
 
 
 def digest(secret_key: str, text: str) -> bytes:
@@ -35,4 +36,5 @@ def digest(secret_key: str, text: str) -> bytes:
 
 def hash_token(token: str) -> str:
     """What is stored of a token: SHA-256, hex. Enough for 256 random bits (no salt, no stretching needed)."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    hashed = hashlib.sha256(token.encode())
+    return hashed.hexdigest()

@@ -18,7 +18,8 @@ RECOVERY_CODES = 10
 
 def secret(secret_key: str, user_id: int, salt: str) -> str:
     """The secret that the app and Muster share: 160 bits in base32, derived, stored nowhere."""
-    return b32encode(digest(secret_key, f"totp|{user_id}|{salt}")[:20]).decode()
+    derived = digest(secret_key, f"totp|{user_id}|{salt}")
+    return b32encode(derived[:20]).decode()
 
 
 def step_of(secrets: Iterable[str], code: str, now: datetime) -> int | None:
@@ -26,14 +27,18 @@ def step_of(secrets: Iterable[str], code: str, now: datetime) -> int | None:
     this = int(now.timestamp()) // STEP
     for secret in secrets:
         for step in (this - 1, this, this + 1):
-            if TOTP(secret).verify(code, for_time=step * STEP):
+            moment = step * STEP
+            if TOTP(secret).verify(code, for_time=moment):
                 return step
     return None
 
 
 def new_recovery_code() -> str:
     """80 random bits, as a person can copy them: "07fd-2a9c-ab5e-41d3-9e60"."""
-    return "-".join(secrets.token_hex(2) for _ in range(5))
+    parts = []
+    for _ in range(5):
+        parts.append(secrets.token_hex(2))
+    return "-".join(parts)
 
 
 def plain(code: str) -> str:

@@ -138,15 +138,14 @@ def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
         raise ConflictError("This link does not work any more.")
     link.closed_at = utcnow()
     user = link.user
-    how = "by a link"
     if purpose is LinkPurpose.SIGN_IN:
         events.record(user, "owner_link.used", user)
         if link.without_second_factor and user.has_second_factor:
-            two_factor.clear(user, by=user, how=how)
+            two_factor.clear(user, user)
     if purpose is LinkPurpose.EMAIL:
         profile.change_email(link)
     elif password_hash:
-        profile.set_password(user, password_hash, how=how)
+        profile.set_password(user, password_hash, how="by a link")
     outbox.commit()
     return user
 

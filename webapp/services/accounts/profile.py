@@ -106,7 +106,8 @@ def withdraw_email(user: User) -> None:
 
 def _keep_email(user: User) -> None:
     """End a change of e-mail that waits to be confirmed. Does not commit."""
-    if link := account_links.find_open(user, LinkPurpose.EMAIL):
+    link = account_links.find_open(user, LinkPurpose.EMAIL)
+    if link:
         account_links.close_links(user, LinkPurpose.EMAIL)
         events.record(user, "email.change_withdrawn", user, after={"email": link.email})
 
@@ -117,7 +118,8 @@ def change_email(link: AccountLink) -> None:
     Raises ConflictError if another person has it.
     """
     user = link.user
-    if db.session.scalar(select(User.id).where(User.email_key == link.email_key)):
+    others = select(User.id).where(User.email_key == link.email_key)
+    if db.session.scalar(others):
         raise ConflictError("Another person has this email.")
     before = {"email": user.email}
     replaced_addresses.record(user.email_key, link.email, link.email_key)
@@ -125,7 +127,9 @@ def change_email(link: AccountLink) -> None:
     user.email_key = link.email_key
     is_theirs = Invitation.email_key == link.email_key
     is_pending = Invitation.state == InvitationState.PENDING
-    if invitation := db.session.scalar(select(Invitation).where(is_theirs, is_pending)):
+    promised = select(Invitation).where(is_theirs, is_pending)
+    invitation = db.session.scalar(promised)
+    if invitation:
         invitations.revoke(invitation, user)
     account_links.close_links(user, LinkPurpose.RESET)  # those went to the old address
     after = {"email": user.email}

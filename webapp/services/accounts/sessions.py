@@ -27,13 +27,15 @@ def account_key(email: str) -> str:
 
     Any domain passes: people who joined before `MUSTER_ALLOWED_DOMAINS` changed can still sign in.
     """
-    return key_of(email, (email.strip().rpartition("@")[2].lower(),)) or NO_ADDRESS
+    domain = email.strip().rpartition("@")[2]
+    return key_of(email, (domain.lower(),)) or NO_ADDRESS
 
 
 def find_session(token: str) -> Session | None:
     """The session of a cookie's token, if it is not over and its user is active."""
     is_it = Session.token_hash == hash_token(token)
-    found = db.session.scalar(select(Session).where(is_it, ~_is_over()))
+    query = select(Session).where(is_it, ~_is_over())
+    found = db.session.scalar(query)
     if found and found.user.state is UserState.ACTIVE:
         return found
     return None
@@ -41,7 +43,8 @@ def find_session(token: str) -> Session | None:
 
 def list_sessions(user: User) -> list[Session]:
     """Where this person is signed in, the latest activity first."""
-    own = select(Session).where(Session.user_id == user.id, ~_is_over())
+    is_own = Session.user_id == user.id
+    own = select(Session).where(is_own, ~_is_over())
     newest_first = own.order_by(Session.seen_at.desc(), Session.id.desc())
     return list(db.session.scalars(newest_first))
 
@@ -52,7 +55,8 @@ def sign_in(email: str, password: str) -> User:
     A wrong password, an unknown e-mail and a deactivated account get the same RuleViolationError after the same time.
     """
     key = account_key(email)
-    user = db.session.scalar(select(User).where(User.email_key == key))
+    is_it = User.email_key == key
+    user = db.session.scalar(select(User).where(is_it))
     stored = user.password_hash if user else passwords.dummy_hash()
     db.session.rollback()  # no transaction is open while the password is checked
 
@@ -134,16 +138,20 @@ def end_sessions(user: User, by: User, keep: int | None = None, only: int | None
 
 def end_all(user: User, keep: int | None = None, only: int | None = None) -> int:
     """End a person's sessions, except `keep`; or `only` one. Returns how many ended. Does not commit."""
-    query = delete(Session).where(Session.user_id == user.id, Session.id != (keep or 0))
+    query = delete(Session).where(Session.user_id == user.id)
+    if keep is not None:
+        query = query.where(Session.id != keep)
     if only is not None:
         query = query.where(Session.id == only)
-    return int(bulk_execute(query).rowcount)
+    gone = bulk_execute(query)
+    return int(gone.rowcount)
 
 
 def delete_expired() -> int:
     """Delete the expired sessions. -> how many."""
     begin_write()
-    gone = bulk_execute(delete(Session).where(_is_over()))
+    expired = delete(Session).where(_is_over())
+    gone = bulk_execute(expired)
     db.session.commit()
     return int(gone.rowcount)
 

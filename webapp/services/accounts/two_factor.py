@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from pyotp import TOTP
 from sqlalchemy import delete, select
 
@@ -13,7 +11,12 @@ from webapp.core.security.permissions import Permission
 from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, count_by, db, utcnow
 from webapp.mail.messages import NAMELESS
-from webapp.models import MessageKind, RecoveryCode, User, UserState
+from webapp.models import (
+    MessageKind,
+    RecoveryCode,
+    User,
+    UserState,
+)
 from webapp.services.accounts import profile
 from webapp.services.audit import events
 from webapp.services.mail import outbox
@@ -41,7 +44,8 @@ def secret(user: User, salt: str) -> str:
 def otpauth_address(user: User, salt: str) -> str:
     """The secret as the otpauth:// address for a QR code."""
     issuer = in_force.organisation_name() or NAMELESS
-    return TOTP(secret(user, salt)).provisioning_uri(name=user.email, issuer_name=issuer)
+    app = TOTP(secret(user, salt))
+    return app.provisioning_uri(name=user.email, issuer_name=issuer)
 
 
 def codes_left(user: User) -> int:
@@ -52,7 +56,8 @@ def codes_left(user: User) -> int:
 
 def pending_login(user: User) -> tuple[int, float, str]:
     """What the cookie holds after the first step. It is void once the password or the second factor changes."""
-    return user.id, utcnow().timestamp(), _proof(user)
+    since = utcnow().timestamp()
+    return user.id, since, _proof(user)
 
 
 def pending_user(user_id: int, since: float, proof: str) -> User | None:
@@ -61,7 +66,8 @@ def pending_user(user_id: int, since: float, proof: str) -> User | None:
     if user is None or user.state is not UserState.ACTIVE:
         return None
     took = utcnow().timestamp() - since
-    return user if took < HALF_WAY and proof == _proof(user) else None
+    is_valid = took < HALF_WAY and proof == _proof(user)
+    return user if is_valid else None
 
 
 def _proof(user: User) -> str:
@@ -108,7 +114,7 @@ def turn_off(user: User, code: str) -> None:
     """Turn two-step sign-in off. Raises RuleViolationError if the code is wrong."""
     begin_write()
     _use_code(user, code)
-    clear(user, by=user, how="by themselves")
+    clear(user, user)
     outbox.commit()
 
 
@@ -127,25 +133,27 @@ def reset(user_id: int, by: User) -> None:
     """Turn two-step sign-in off for a person who lost it. Raises what `get_protected_user` raises."""
     begin_write()
     user = get_protected_user(user_id, by)
-    clear(user, by=by, how="by somebody who manages users")
+    clear(user, by)
     outbox.commit()
 
 
-def clear(user: User, *, by: User, how: str) -> None:
+def clear(user: User, by: User) -> None:
     """Remove the second factor, e-mail the user, record it. Does not commit."""
     user.totp_salt = None
     user.totp_since = None
     user.totp_step = None
-    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    _delete_codes(user)
     profile.tell(user, MessageKind.SECOND_FACTOR_OFF)
-    events.record(by, "second_factor.off", user, how=how)
+    events.record(by, "second_factor.off", user)
 
 
 def _use_code(user: User, code: str) -> None:
     """Use up the app's current code, or a recovery code. Raises RuleViolationError. Does not commit."""
     settings = in_force.environment()
-    keys = (settings.secret_key, *settings.secret_key_fallbacks)
-    secrets = [totp.secret(key, user.id, user.totp_salt or "") for key in keys]
+    salt = user.totp_salt or ""
+    secrets = []
+    for key in (settings.secret_key, *settings.secret_key_fallbacks):
+        secrets.append(totp.secret(key, user.id, salt))
     code = totp.plain(code)
     step = totp.step_of(secrets, code, utcnow())
     if step is not None and step > (user.totp_step or 0):
@@ -155,21 +163,28 @@ def _use_code(user: User, code: str) -> None:
     is_typed = RecoveryCode.code_hash == hash_token(code)
     recovery = db.session.scalar(select(RecoveryCode).where(is_own, is_typed))
     if recovery is None:
-        _refuse(user)
+        db.session.rollback()
+        events.count_refusal("second_factor.refused", user.id, "(second step)")
+        sentence = "This code is not right, or was used already."
+        raise RuleViolationError(sentence, field="code")
     db.session.delete(recovery)
-    events.record(user, "second_factor.code_used", user, left=codes_left(user))
-
-
-def _refuse(user: User) -> NoReturn:
-    db.session.rollback()
-    events.count_refusal("second_factor.refused", user.id, "(second step)")
-    raise RuleViolationError("This code is not right, or was used already.", field="code")
+    left = codes_left(user)
+    events.record(user, "second_factor.code_used", user, left=left)
 
 
 def _new_codes(user: User) -> list[str]:
-    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
-    codes = [totp.new_recovery_code() for _ in range(totp.RECOVERY_CODES)]
-    for code in codes:
+    """Replace the recovery codes. -> the new ones. Does not commit."""
+    _delete_codes(user)
+    codes = []
+    for _ in range(totp.RECOVERY_CODES):
+        code = totp.new_recovery_code()
         code_hash = hash_token(totp.plain(code))
-        db.session.add(RecoveryCode(user_id=user.id, code_hash=code_hash))
+        recovery = RecoveryCode(user_id=user.id, code_hash=code_hash)
+        db.session.add(recovery)
+        codes.append(code)
     return codes
+
+
+def _delete_codes(user: User) -> None:
+    own = delete(RecoveryCode).where(RecoveryCode.user_id == user.id)
+    db.session.execute(own)
