@@ -109,11 +109,11 @@ class TestSearch:
 
     def test_by_a_heading(self, people):
         people.get_by_role("link", name="Last activity").press("Enter")
-        expect(people).to_have_url(re.compile("sort=-activity"))
-        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "descending")
+        expect(people).to_have_url(re.compile("sort=activity"))
+        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "ascending")
         expect(people.get_by_role("link", name="Last activity")).to_be_focused()
         people.keyboard.press("Enter")
-        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "ascending")
+        expect(people.get_by_role("columnheader", name="Last activity")).to_have_attribute("aria-sort", "descending")
         expect(people.get_by_role("link", name="Last activity")).to_be_focused()
 
     def test_by_status_and_page_by_page_the_focus_stays(self, owner, people):

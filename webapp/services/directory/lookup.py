@@ -38,27 +38,30 @@ def registry() -> Registry:
 
 
 def _read_registry() -> Registry:
-    roles = select(Role.id, Role.name, Role.rank, Role.permissions)
-    roles = roles.order_by(Role.rank.desc(), Role.id)
-    groups = select(Group.id, Group.name).order_by(binary_order(Group.key))
+    roles = []
+    columns = select(Role.id, Role.name, Role.rank, Role.permissions)
+    by_rank = columns.order_by(Role.rank.desc(), Role.id)
+    for role_id, name, rank, permissions in db.session.execute(by_rank):
+        roles.append(RoleEntry(role_id, name, rank, frozenset(permissions)))
+    groups = []
+    by_name = select(Group.id, Group.name).order_by(binary_order(Group.key))
+    for group_id, name in db.session.execute(by_name):
+        groups.append(GroupEntry(group_id, name))
     role_aliases = {}
     group_aliases = {}
     aliases = select(Alias.key, Alias.role_id, Alias.group_id)
-    for key, role_id, group_id in db.session.execute(aliases):
-        if role_id:
-            role_aliases[key] = role_id
-        if group_id:
-            group_aliases[key] = group_id
+    for key, of_role, of_group in db.session.execute(aliases):
+        if of_role:
+            role_aliases[key] = of_role
+        if of_group:
+            group_aliases[key] = of_group
     installation = in_force.installation()
     allowed = installation.settings.allowed_domains
     domain_of_owner = installation.owner_key.rpartition("@")[2]
     known = dict.fromkeys([*allowed, domain_of_owner])
     return Registry(
-        roles=[
-            RoleEntry(role_id, name, rank, frozenset(permissions))
-            for role_id, name, rank, permissions in db.session.execute(roles)
-        ],
-        groups=[GroupEntry(*group) for group in db.session.execute(groups)],
+        roles=roles,
+        groups=groups,
         allowed_domains=frozenset(allowed),
         role_aliases=role_aliases,
         group_aliases=group_aliases,
@@ -128,7 +131,10 @@ def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
         ids[kind].append(person_id)
     users = _find(User, in_json(User.id, ids["user"]) & _IS_THERE)
     invitations = _find(Invitation, in_json(Invitation.id, ids["invitation"]))
-    return {(person.kind, person.id): person for _, person in users + invitations}
+    found: dict[Ref, Person] = {}
+    for _, person in users + invitations:
+        found[person.kind, person.id] = person
+    return found
 
 
 _IS_THERE = User.state != UserState.ERASED
