@@ -106,7 +106,7 @@ def test_is_taken_away_as_filtered_and_that_is_in_it(owner, tmp_path: Path):
     assert len([json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]) == shown
     owner.go("/audit?action=log")
     expect(rows(page)).to_have_count(2)
-    expect(rows(page).first).to_contain_text(f"Exported the audit log: {shown} entries")
+    expect(rows(page).first).to_contain_text("Exported the audit log")
 
 
 def test_without_script_everything_is_there(open_page):

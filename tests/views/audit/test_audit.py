@@ -175,6 +175,10 @@ class TestFinding:
         audit.count_refusal("session.refused", None, "ines@x.org", "198.51.100.7")
         self.made["refused"] = events("session.refused")[0]
 
+    def test_a_refusal_has_its_sign(self):
+        assert len(self.owner.get("/audit?action=refusals").page.all("svg", class_="i refusal")) == 1
+        assert not self.owner.get("/audit?action=people").page.all("svg", class_="i refusal")
+
     def test_the_address_carries_the_filter(self):
         names = {f"event-{event.id}": name for name, event in self.made.items()}
         everything = set(self.made)
