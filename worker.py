@@ -24,7 +24,8 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
-from webapp import create_app, logs
+from webapp import logs
+from webapp.app import create_app
 from webapp.jobs import maintenance, stopping
 from webapp.queue import JOB_TIMEOUT, JOBS, open_queue
 from webapp.run import processes, program

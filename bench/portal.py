@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import insert, select
 
-from webapp import create_app
+from webapp.app import create_app
 from webapp.core.plan.registry import fold
 from webapp.core.security.passwords import hash_password
 from webapp.db import Base, db

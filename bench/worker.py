@@ -21,7 +21,7 @@ from bench.floor_worker import FloorWorker
 from bench.portal import ROLES, Portal, portal
 from bench.sink import sink
 from bench.timing import Figure, in_turns
-from webapp import create_app
+from webapp.app import create_app
 from webapp.db import db
 from webapp.jobs import batches, outbox
 from webapp.models import Batch, BatchState

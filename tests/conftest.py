@@ -19,8 +19,9 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import event
-from webapp import cli, create_app
+from webapp import cli
 from webapp import queue as queue_module
+from webapp.app import create_app
 from webapp.core.security import passwords
 from webapp.core.security.tokens import hash_token
 from webapp.db import Base, db, utcnow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 
 from flask import Flask
-from webapp import create_app
+from webapp.app import create_app
 from webapp.settings.settings import Settings
 
 

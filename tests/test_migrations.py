@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import MetaData, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
-from webapp import create_app
+from webapp.app import create_app
 from webapp.db import Base, begin_write, db
 from webapp.models import (
     AccountLink,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from webapp import cli, create_app
+from webapp import cli
+from webapp.app import create_app
 from webapp.db import db
 from webapp.jobs import maintenance
 from webapp.models import User

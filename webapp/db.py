@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -71,17 +71,6 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-def enum_column(enum: type) -> Enum:
-    """A column type for a StrEnum: its values as text, so that a new member needs no migration."""
-    return Enum(
-        enum,
-        native_enum=False,
-        create_constraint=False,
-        length=32,
-        values_callable=lambda e: [m.value for m in e],
-    )
-
-
 class Base(DeclarativeBase):
     """Base of every model; the naming convention keeps constraint names the same on each database."""
 
@@ -89,7 +78,14 @@ class Base(DeclarativeBase):
         type_annotation_map={
             datetime: UTCDateTime,
             str: Text,
-            StrEnum: enum_column(StrEnum),
+            # its values as text, so that a new member needs no migration
+            StrEnum: Enum(
+                StrEnum,
+                native_enum=False,
+                create_constraint=False,
+                length=32,
+                values_callable=lambda e: [m.value for m in e],
+            ),
         },
         metadata=MetaData(
             naming_convention={
@@ -226,9 +222,9 @@ def truncate_wal() -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def bulk_execute(statement: Update | Delete, values: Mapping[str, Any] | None = None) -> Any:
+def bulk_execute(statement: Update | Delete) -> Any:
     """Part of a command: an UPDATE of many, without bringing what the session has loaded up to date."""
-    return db.session.execute(statement, values, execution_options={"synchronize_session": False})
+    return db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def commit_and_keep() -> None:

@@ -75,9 +75,8 @@ class _Json(_Text):
             "logger": record.name,
             "message": without_tokens(record.getMessage()),
             **_about.get({}),
+            **{name: getattr(record, name, None) for name in FIELDS},
         }
-        for name in FIELDS:
-            fields[name] = getattr(record, name, None)
         if record.exc_info:
             fields["exception"] = without_tokens(self.formatException(record.exc_info))
         known = {name: value for name, value in fields.items() if value is not None}

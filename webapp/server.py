@@ -22,7 +22,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, TcpWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher
 
-from webapp import create_app
+from webapp.app import create_app
 from webapp.core.security.peers import place_of
 from webapp.run import processes, program
 from webapp.settings.fields import ConfigError

@@ -216,7 +216,7 @@ def test_a_key_file_that_others_could_read_is_closed(read, tmp_path: Path) -> No
 def test_a_data_folder_that_cannot_be_made_is_one_line(folder: str) -> None:
     with pytest.raises(ConfigError) as refused:
         Settings.from_environment({"MUSTER_DATA_DIR": folder})
-    assert str(refused.value).startswith(f"MUSTER_DATA_DIR is “{folder}”, which cannot be made: ")
+    assert str(refused.value).startswith(f"MUSTER_DATA_DIR is “{folder}”, which this user cannot make, ")
     assert len(str(refused.value).splitlines()) == 1
 
 

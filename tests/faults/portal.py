@@ -19,7 +19,8 @@ from urllib.parse import urlencode
 import psutil
 from flask import Flask
 from sqlalchemy import false, func, or_, select, update
-from webapp import create_app, queue
+from webapp import queue
+from webapp.app import create_app
 from webapp.core.security import tokens
 from webapp.core.text.mail_phrases import describe_mail
 from webapp.db import begin_write, db, utcnow

@@ -256,7 +256,7 @@ def test_kill_minus_9_while_the_server_thinks(sink: Sink, settings: Settings) ->
         "MUSTER_MAIL_URL": sink.url,
         "MUSTER_TIME_ZONE": "UTC",
     }
-    code = "from webapp import create_app\nfrom webapp.jobs.outbox import send\nwith create_app().app_context(): send()"
+    code = "from webapp.app import create_app\nfrom webapp.jobs.outbox import send\nwith create_app().app_context(): send()"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
     worker = subprocess.Popen([sys.executable, "-c", code], env=inherited | environ)
     deadline = time.monotonic() + 60

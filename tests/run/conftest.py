@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from webapp import create_app
+from webapp.app import create_app
 from webapp.db import db
 from webapp.run import processes
 from webapp.settings.settings import Settings

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import rq
 from flask import Flask
-from webapp import create_app, queue
+from webapp import queue
+from webapp.app import create_app
 from webapp.run import processes, valkey
 from webapp.settings.settings import Settings
 

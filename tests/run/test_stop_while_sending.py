@@ -4,7 +4,8 @@ import socket
 
 import pytest
 from sqlalchemy import func, insert, select
-from webapp import create_app, queue
+from webapp import queue
+from webapp.app import create_app
 from webapp.core.plan.planner import Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchState, Invitation, Message, MessageKind, MessageState, Row

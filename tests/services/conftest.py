@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from webapp import cli, create_app
+from webapp import cli
+from webapp.app import create_app
 from webapp.db import db
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings

@@ -19,15 +19,11 @@ LAST_BACKUP = "last_backup"
 
 def make(folder: Path) -> None:
     """Make it on the first start, for this user alone. Raises ConfigError where it cannot be used."""
-    try:
+    with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(
-            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which cannot be made: {error.strerror}. Name another one."
-        ) from None
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which this user cannot read and write; "
+            f"MUSTER_DATA_DIR is “{shorten(str(folder))}”, which this user cannot make, or not read and write; "
             "change its owner, or name another folder."
         )
 

@@ -243,7 +243,7 @@ def _loopback_url(host: str, port: int) -> str:
             f"MUSTER_PUBLIC_URL is not set; with MUSTER_HOST “{host}” it must be the address people open, "
             "such as https://muster.example.org."
         )
-    return f"http://{f'[{host}]' if ':' in host else host}{'' if port == 80 else f':{port}'}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _default_sender(public_url: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
-from webapp import create_app
+from webapp.app import create_app
 from webapp.core.addresses import parse
 from webapp.core.errors import ConflictError
 from webapp.core.security.permissions import SHIPPED_ROLES

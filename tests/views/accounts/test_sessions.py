@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from webapp import create_app
+from webapp.app import create_app
 from webapp.db import db, utcnow
 from webapp.http import rate_limits
 from webapp.models import AuditEvent, Session, User, UserState

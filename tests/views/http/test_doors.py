@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from webapp import create_app
+from webapp.app import create_app
 from webapp.core.security import passwords
 from webapp.db import db
 from webapp.http import rate_limits

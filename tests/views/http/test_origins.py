@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from webapp import create_app
+from webapp.app import create_app
 from webapp.db import db
 from webapp.models import AuditEvent, User
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from urllib.parse import unquote, urlencode
 
 import pytest
-from webapp import create_app
 from webapp import server as web
+from webapp.app import create_app
 from webapp.core.security.peers import place_of
 from webapp.db import begin_write, db
 from webapp.models import Group

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
-from webapp import create_app
 from webapp import queue as bell
+from webapp.app import create_app
 from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.mail.errors import MailServerUnavailableError

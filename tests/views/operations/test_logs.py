@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from rq import Queue
-from webapp import create_app, logs
+from webapp import logs
 from webapp import queue as bell
+from webapp.app import create_app
 from webapp.db import db, utcnow
 from webapp.models import LinkPurpose
 from webapp.services.directory import groups

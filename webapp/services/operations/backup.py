@@ -48,7 +48,6 @@ def make(file: Path, *, with_database: bool = True) -> list[str]:
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".muster-backup-") as folder:
             os.replace(_pack(Path(folder), with_database=with_database), file)
-            os.sync()
     except (OSError, sqlite3.Error) as error:
         raise ConflictError(f"{file} could not be written: {error}.") from error
     with suppress(OSError):  # the backup is there all the same

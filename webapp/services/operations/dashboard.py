@@ -22,9 +22,6 @@ from webapp.services.settings import in_force
 WEEKS = 12
 
 
-CONCERNS = (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING)
-
-
 def attention(by: User) -> dict[str, Any]:
     """What this person may know of, and do something about; six queries, however many people.
 
@@ -33,7 +30,7 @@ def attention(by: User) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     if by.may(Permission.USERS_SEE):
-        for concern in CONCERNS:
+        for concern in (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING):
             query = select(func.count(Invitation.id)).where(
                 Invitation.state == InvitationState.PENDING,
                 people_list.is_concern(concern),
