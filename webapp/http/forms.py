@@ -1,4 +1,4 @@
-"""Forms: their fields, labels and sentences. Rules about values live in `webapp.schemas`."""
+"""Forms: their fields, labels and sentences, and the rules of single fields. Rows are judged by `webapp.schemas`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""marshmallow schemas: the only place where rules about values live, for files, cells and forms alike.
+"""marshmallow schemas: rules about rows, cells, blocks and actions, the same for files, edited cells and single invites.
 
 What a schema must know of the directory comes in as a `core.plan.registry.Registry`, read once a request.
 """
