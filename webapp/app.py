@@ -28,6 +28,9 @@ csrf = CSRFProtect()
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app. settings: from the environment unless given. Raises ConfigError on a wrong one."""
+    from webapp.http import errors
+    from webapp.views import BLUEPRINTS
+
     settings = settings or Settings.from_environment(os.environ)
     app = Portal("webapp", template_folder="../templates", static_folder="../static")
     app.extensions["muster_settings"] = settings
@@ -43,7 +46,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     _register_requests(app)
     csrf.init_app(app)
     app.before_request(origins.check_origin)
-    _register_views(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    errors.register(app)
     web.register_words(app)
     web.register_static(app)
 
@@ -79,11 +84,9 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 def _cookie_name(settings: Settings) -> str:
     """One for each path: two portals under one host name keep their sessions apart."""
     name = "__Host-muster" if settings.https else "muster"
-    return (
-        f"{name}-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}"
-        if settings.prefix
-        else name
-    )
+    if settings.prefix:
+        name += f"-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}"
+    return name
 
 
 def _register_requests(app: Flask) -> None:
@@ -100,15 +103,6 @@ def _register_requests(app: Flask) -> None:
     app.before_request(web.check_permission)
     app.after_request(compression.compress)
     app.after_request(web.security_headers)
-
-
-def _register_views(app: Flask) -> None:
-    from webapp.http import errors
-    from webapp.views import BLUEPRINTS
-
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint)
-    errors.register(app)
 
 
 class Portal(Flask):

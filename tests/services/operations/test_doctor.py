@@ -90,14 +90,14 @@ def test_without_the_queue_server_and_workers_it_should_have(install):
 def test_a_database_that_is_not_migrated(install):
     code, told = examine(install(migrated=False))
     assert code == 1
-    assert "wrong: Not migrated to this version: run “flask --app wsgi db upgrade”" in told["database"]
+    assert "wrong: It has the tables of another version: run “flask --app wsgi db upgrade”" in told["database"]
     assert set(told) == {"data folder", "backup", "database", "queue", "address"}
 
 
 def test_a_database_of_a_newer_version(install):
     app = install()
     within(app, lambda: db.session.execute(db.text("UPDATE alembic_version SET version_num = '9999'")))
-    assert "A newer version of Muster has migrated it" in examine(app)[1]["database"]
+    assert "start the newer Muster that made them" in examine(app)[1]["database"]
 
 
 def test_a_database_that_is_damaged(install, tmp_path):

@@ -105,11 +105,14 @@ def _render_invitation(message: Message, invitation: Invitation, sending: bool) 
 def _write_invitation(to: str, by: User | None, **values: Any) -> Email:
     """An invitation from `by`, who may be gone: replies go to them only while they are here."""
     is_here = by is not None and by.state is UserState.ACTIVE
-    values |= in_force.letterhead()
+    now = in_force.settings()
     return emails.invitation(
         to=to,
         inviter=by.name if by else "",
         reply_to=in_force.reply_to((by.name, by.email) if by and is_here else ("", "")),
+        organisation=in_force.organisation_name(),
+        own_subject=now.invite_subject,
+        words=now.invite_message,
         **values,
     )
 

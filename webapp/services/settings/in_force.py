@@ -88,13 +88,3 @@ def reply_to(inviter: tuple[str, str] = ("", "")) -> tuple[str, str]:
     if now.mail_reply_to_inviter == "yes" and local and local.isascii():
         return inviter
     return parseaddr(now.mail_reply_to)
-
-
-def letterhead() -> dict[str, str]:
-    """What every invitation says about its sender: arguments of `messages.invitation`."""
-    now = settings()
-    return {
-        "organisation": organisation_name(),
-        "own_subject": now.invite_subject,
-        "words": now.invite_message,
-    }
