@@ -169,9 +169,10 @@ def _list_fields(side: Any) -> dict[str, Any]:
 def _describe_change(label: str, before: Any, after: Any) -> list[str]:
     if isinstance(after, list):
         earlier = before if isinstance(before, list) else []
-        added = [each for each in after if each not in earlier]
-        removed = [each for each in earlier if each not in after]
-        counts = {"added": len(added), "removed": len(removed)}
+        counts = {
+            "added": sum(each not in earlier for each in after),
+            "removed": sum(each not in after for each in earlier),
+        }
         noun = label.removesuffix("s")
         return [f"{plural(n, noun, label)} {what}" for what, n in counts.items() if n]
     new = clipped(value(after), LONGEST_VALUE)

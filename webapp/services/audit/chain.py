@@ -90,8 +90,7 @@ def prune() -> int:
     chain.pruned += pruned
     chain.pruned_until = bound
     chain.signature = audit_hashes.sign(audit.keys(), *_list_signed(chain))
-    until = bound.isoformat()
-    audit.record(None, "audit.pruned", events=pruned, until=until, days=days)
+    audit.record(None, "audit.pruned", events=pruned, days=days)
     db.session.commit()
     return pruned
 
