@@ -12,7 +12,7 @@ from bench.timing import Figure
 from webapp.core.plan.planner import Mode
 from webapp.db import db
 from webapp.models import User
-from webapp.services.batches import bulk_edit, options, undo
+from webapp.services.batches import bulk_edit, changes, undo
 
 
 def figures() -> list[Figure]:
@@ -40,11 +40,11 @@ def figures() -> list[Figure]:
                 *measured("undo that", lambda by: undo.undo(batch_id, by)),
                 *measured(
                     "switch the mode",
-                    lambda by: options.change(batch_id, by, mode=Mode.REMOVE),
+                    lambda by: changes.set_options(batch_id, by, mode=Mode.REMOVE),
                 ),
                 *measured(
                     "skip wrong rows",
-                    lambda by: options.change(batch_id, by, skip_errors=True),
+                    lambda by: changes.set_options(batch_id, by, skip_errors=True),
                 ),
             ]
 

@@ -34,9 +34,9 @@ from webapp.services.batches import (
     actions,
     bulk_edit,
     cell_edit,
+    changes,
     confirmation,
     execute,
-    options,
     planner,
     review,
     single_invite,
@@ -148,11 +148,11 @@ def test_two_look_while_rows_are_edited_and_people_come(round, parts, admin, rac
     ids = parts(round)
     for id in ids:
         cell_edit.edit(id, row_of(id, 1), "role", "Admin", "Analyst", user(admin))
-    options.change(ids[1], user(helper), skip_errors=True)
+    changes.set_options(ids[1], user(helper), skip_errors=True)
     raised = race(
         lambda: look(ids[1]),
         lambda: look(ids[1]),
-        lambda: options.change(ids[1], user(helper), mode=Mode.ADD),
+        lambda: changes.set_options(ids[1], user(helper), mode=Mode.ADD),
         lambda: cell_edit.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
         lambda: single_invite.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
         lambda: look(ids[0]),

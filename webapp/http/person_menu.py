@@ -13,7 +13,7 @@ from webapp.core.plan.planner import Ref
 from webapp.core.plan.registry import Registry
 from webapp.http.web import current_user, safe_next
 from webapp.models import Invitation, User
-from webapp.schemas.actions import parse_people
+from webapp.schemas.batches import parse_people
 from webapp.services.directory import lookup, people_list
 
 

@@ -10,7 +10,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, Row, RowEdit
-from webapp.services.batches import bulk_edit, cell_edit, confirmation, corrections, options, planner, undo
+from webapp.services.batches import bulk_edit, cell_edit, changes, confirmation, corrections, planner, undo
 
 from tests.factories import make_group, make_persona, make_user
 from tests.properties import fewer
@@ -68,7 +68,7 @@ def act(batch_id: int, action: tuple, by) -> None:
     kind, *what = action
     batch = db.session.get(Batch, batch_id)
     if kind in ("mode", "change_roles", "skip_errors"):
-        options.change(batch_id, by, **{kind: what[0]})
+        changes.set_options(batch_id, by, **{kind: what[0]})
         return
     if kind == "add":
         cell_edit.add_rows(batch_id, by, [{}])
@@ -239,7 +239,7 @@ class TestUndo:
 
     def test_comes_too_late_after_the_confirm(self, batch, admin):
         edit(batch, 2, "role", "Analyst", admin)
-        options.change(batch.id, admin, skip_errors=True)
+        changes.set_options(batch.id, admin, skip_errors=True)
         confirmation.confirm(batch.id, db.session.get(Batch, batch.id).version, admin)
         with pytest.raises(ConflictError, match="already confirmed"):
             undo.undo(batch.id, admin)

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
-from webapp.services.batches import cell_edit, options, undo
+from webapp.services.batches import cell_edit, changes, undo
 from webapp.services.directory import lookup
 
 from tests.factories import make_group, make_persona, make_user
@@ -58,7 +58,7 @@ def test_a_row_edited_while_the_mode_is_judged_keeps_its_edit_and_is_judged_in_t
     batch_id, first, email, by = batch.id, db.session.scalar(db.select(Row.id).where(Row.line == 2)), ben.email, admin.id
     version = batch.version
     meanwhile(lambda: cell_edit.edit(batch_id, first, "email", email, f"a@{DOMAIN}", db.session.get(User, by)))
-    options.change(batch_id, admin, mode=Mode.REMOVE)
+    changes.set_options(batch_id, admin, mode=Mode.REMOVE)
     assert db.session.get(Row, first).email == email
     assert stored_plans(batch_id) == {2: Plan.UNCHANGED, 3: Plan.ATTENTION}
     assert db.session.get(Batch, batch_id).version == version + 2
@@ -75,15 +75,15 @@ def test_people_who_change_while_it_is_judged_are_seen_as_they_are(admin, meanwh
         db.session.commit()
 
     meanwhile(join)
-    options.change(batch_id, admin, mode=Mode.ADD)
+    changes.set_options(batch_id, admin, mode=Mode.ADD)
     assert stored_plans(batch_id) == {2: Plan.UNCHANGED}
 
 
 def test_of_two_who_set_the_same_at_once_the_second_changes_nothing(admin, meanwhile):
     batch, by = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")]), admin.id
     batch_id, version = batch.id, batch.version
-    meanwhile(lambda: options.change(batch_id, db.session.get(User, by), mode=Mode.ADD))
-    assert options.change(batch_id, admin, mode=Mode.ADD).batch.version == version + 1
+    meanwhile(lambda: changes.set_options(batch_id, db.session.get(User, by), mode=Mode.ADD))
+    assert changes.set_options(batch_id, admin, mode=Mode.ADD).batch.version == version + 1
     assert stored_plans(batch_id) == {2: Plan.INVITE}
 
 
@@ -94,7 +94,7 @@ def test_the_statements_are_as_many_for_any_number_of_rows(admin, queries, wante
         twins = [(f"u{i % n}@{DOMAIN}", "Analsyt" if i >= n else "Analyst", "Loans") for i in range(2 * n)]
         batch_id = make_review(admin, twins).id
         queries.clear()
-        options.change(batch_id, admin, **wanted)
+        changes.set_options(batch_id, admin, **wanted)
         counted.append(len(queries))
     assert counted[0] == counted[1], queries
 
@@ -112,7 +112,7 @@ class TestSkipThem:
         batch_id = make_review(admin, self.LINES).id
         wrong, before = Plan.ATTENTION, state_of_batch(batch_id)
         assert stored_plans(batch_id) == {2: wrong, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
-        options.change(batch_id, admin, skip_errors=True)
+        changes.set_options(batch_id, admin, skip_errors=True)
         assert stored_plans(batch_id) == {2: Plan.INVITE, 3: wrong, 4: wrong, 5: Plan.INVITE, 6: Plan.DUPLICATE}
         undo.undo(batch_id, admin)
         assert state_of_batch(batch_id) == before

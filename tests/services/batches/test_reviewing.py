@@ -12,7 +12,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import begin_write, db
 from webapp.models import Batch, Row, User
-from webapp.services.batches import cell_edit, confirmation, options, planner, review, row_search
+from webapp.services.batches import cell_edit, changes, confirmation, planner, review, row_search
 from webapp.services.directory import lookup, roles
 
 from tests.factories import make_group, make_invitation, make_persona, make_user
@@ -138,7 +138,7 @@ def test_who_confirms_is_shown_what_planning_everything_for_them_makes(owner, ad
         named = [*emails, *chance.choices(emails, k=4)]  # four or so of them twice
         lines = [(email, chance.choice(cells), chance.choice(["", "Loans", "Loans"])) for email in named]
         batch_id = make_review(chance.choice(confirmers), lines).id
-        options.change(batch_id, by, mode=Mode.REPLACE, change_roles=True, skip_errors=True)
+        changes.set_options(batch_id, by, mode=Mode.REPLACE, change_roles=True, skip_errors=True)
         batch = db.session.get(Batch, batch_id)
         rows = planner.load(planner.select_rows(batch))
         expected = [(row.line, planner.plan_stored_rows(batch, rows, by)[row.line]["plan"]) for row in rows]

@@ -202,7 +202,7 @@ class TestOddRequests:
             ({"do": "set_role", "role": "9999", "people": "user-1"}, "This role or group is not there any more."),
             ({"do": "add_groups", "people": "user-1"}, "Choose at least one group."),
             ({"do": "add_groups", "groups": ["9999"], "people": "user-1"}, "This role or group is not there any more."),
-            ({"do": "add_groups", "groups": ["x"], "people": "user-1"}, "Choose groups from the list."),
+            ({"do": "add_groups", "groups": ["x"], "people": "user-1"}, "This role or group is not there any more."),
             ({"do": "set_groups", "groups": ["all", "1"], "people": "user-1"}, "Choose All groups, or single groups."),
         ],
     )

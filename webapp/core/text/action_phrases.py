@@ -50,8 +50,6 @@ _DONE = {
 _COUNTS = {
     "revoke": "revoke {n} {n:invitation|invitations}",
     "restore": "restore {n} {n:person|people}",
-    "as_before": "{n} {n:is|are} as before already.",
-    "kept": "{n} {n:is|are} kept.",
     "so_already": "{n} {n:is|are} so already.",
     "impossible": "{n} cannot be changed.",
 }
@@ -65,14 +63,11 @@ def name_revert(counts: Mapping[str, int]) -> str:
     return ", ".join(parts).capitalize() or "Revert nothing"
 
 
-def describe_rest(counts: Mapping[str, int], words: Words) -> str:
+def describe_rest(counts: Mapping[str, int]) -> str:
     """What is left as it is, after the sentence of what is done: "2 are so already. 3 cannot be changed." """
-    same, others = "so_already", "impossible"
-    if words is REVERT:
-        same, others = "as_before", "kept"
     found = {
-        same: counts.get(Plan.UNCHANGED, 0),
-        others: counts.get(Plan.ATTENTION, 0),
+        "so_already": counts.get(Plan.UNCHANGED, 0),
+        "impossible": counts.get(Plan.ATTENTION, 0),
     }
     return " ".join(phrases.describe_counts(_COUNTS, found))
 

@@ -103,7 +103,7 @@ def kind_context(batch: Batch) -> dict[str, Any]:
     return {
         "kind_words": words,
         "does": does,
-        "rest": action_phrases.describe_rest(batch.counts, words),
+        "rest": action_phrases.describe_rest(batch.counts),
         "made": made,
     }
 

@@ -142,6 +142,18 @@ def command(
     return partial(apply, propose)
 
 
+@command
+def set_options(batch: Batch, _by: User, /, **wanted: object) -> ChangeSet:
+    """Set options of a batch (mode, change_roles, skip_errors, valid_days, message) as one step.
+
+    Plans that depend on them are made again.
+    """
+    changes = []
+    for name, value in wanted.items():
+        changes.append(Change(None, name, current(batch, None, name), str(value)))
+    return ChangeSet(changes)
+
+
 def _have_problems(rows: Iterable[Row]) -> bool:
     return any(row.issues or row.likely_domain for row in rows)
 

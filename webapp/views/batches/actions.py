@@ -7,7 +7,7 @@ from flask import Blueprint, request
 from webapp.core.security.permissions import Permission
 from webapp.http.person_menu import read_people
 from webapp.http.web import Answer, current_user, redirect_to, require
-from webapp.schemas.actions import ActionSchema
+from webapp.schemas.batches import ActionSchema
 from webapp.services.batches import actions
 
 bp = Blueprint("actions", __name__, url_prefix="/actions")

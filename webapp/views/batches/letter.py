@@ -22,7 +22,7 @@ from webapp.http.web import (
 )
 from webapp.models import Batch, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import options, review, trial_message
+from webapp.services.batches import changes, review, trial_message
 from webapp.services.mail import render
 
 bp = Blueprint("letter", __name__, url_prefix="/batches/<int:batch_id>/letter")
@@ -74,7 +74,7 @@ def save(batch_id: int, is_test: bool) -> Answer:
     problems = {}
     try:
         asked = OptionsSchema(only=ASKED).load(request.form)
-        options.change(batch_id, current_user(), **asked)
+        changes.set_options(batch_id, current_user(), **asked)
         if is_test:
             message = trial_message.send_test(current_user(), batch_id)
             said = f"Test on its way to {message.recipient}"

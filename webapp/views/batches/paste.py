@@ -13,7 +13,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.batches.answers import draw_rows
 from webapp.http.web import current_user, require
-from webapp.schemas.blocks import BlockSchema
+from webapp.schemas.batches import BlockSchema
 from webapp.services.batches import cell_edit
 from webapp.services.batches.cell_edit import CellEdit
 

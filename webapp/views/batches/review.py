@@ -12,7 +12,7 @@ from webapp.http.questions import ask
 from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import confirmation, corrections, options
+from webapp.services.batches import changes, confirmation, corrections
 from webapp.services.batches import review as batches
 from webapp.services.directory import groups
 
@@ -24,7 +24,7 @@ bp = Blueprint("review", __name__, url_prefix="/batches/<int:batch_id>")
 def update(batch_id: int) -> Answer:
     """Change how the batch is applied: mode, roles of existing users, skipping."""
     wanted = OptionsSchema().load(request.form)
-    batch = options.change(batch_id, current_user(), **wanted).batch
+    batch = changes.set_options(batch_id, current_user(), **wanted).batch
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
     return render_template("batches/_changed.html", **review_context(batch))

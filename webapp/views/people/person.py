@@ -23,7 +23,7 @@ from webapp.http.web import (
     safe_next,
 )
 from webapp.models import Invitation, User
-from webapp.schemas.actions import ActionSchema
+from webapp.schemas.batches import ActionSchema
 from webapp.services.accounts import sessions
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
