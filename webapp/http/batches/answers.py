@@ -32,10 +32,10 @@ def draw_rows(
         result=step,
         fresh={*step.places, *step.newer, *fresh},
         # a new step is one's own: nothing can be redone any more
-        own={"undo": True, "redo": False} if step.is_new else None,
+        own={"undo": True, "redo": False} if step.new_version else None,
         corrections_change=step.had_problems and corrections.are_cheap(step.batch),
         said=said,
-        undo=step.version if step.is_new else None,
+        undo=step.new_version,
         status=status,
         warnings=warnings,
         **row_context(step.batch),
@@ -54,5 +54,6 @@ def draw_review(step: ChangeSet, said: str) -> Answer:
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=said)
     context = review_context(review.get_batch(batch_id))
-    undo = step.version if step.is_new else None
-    return render_template("batches/edits/_redrawn.html", said=said, undo=undo, **context)
+    return render_template(
+        "batches/edits/_redrawn.html", said=said, undo=step.new_version, **context
+    )

@@ -66,9 +66,9 @@ class ChangeSet:
     had_problems: bool = False
 
     @property
-    def is_new(self) -> bool:
-        """Whether it is stored as a step of its own, and neither an undo nor a redo."""
-        return self.version is not None and not self.name
+    def new_version(self) -> int | None:
+        """The version of a new step, which can be undone; None where nothing was stored, and of an undo or a redo."""
+        return None if self.name else self.version
 
     @property
     def places(self) -> set[Place]:

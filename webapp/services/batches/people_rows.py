@@ -36,8 +36,7 @@ def plan_people(batch: Batch, rows: Sequence[Row], policy: Policy) -> dict[int, 
             Row.batch_id == batch.reverts_id,
             in_json(Row.line, [row.line for row in rows]),
         )
-        for row in db.session.scalars(original):
-            done[row.line] = row.change
+        done = {row.line: row.change for row in db.session.scalars(original)}
     planned = {}
     for row in rows:
         subject = _subject(row)
@@ -66,10 +65,9 @@ def cells(change: PlannedChange, registry: Registry) -> dict[str, str]:
     if access is None:
         return {}
     role = registry.role_by_id.get(access.role)
-    groups = access.group_names(registry)
     return {
         "role": role.name if role else "",
-        "groups": ", ".join(groups),
+        "groups": ", ".join(access.group_names(registry)),
     }
 
 

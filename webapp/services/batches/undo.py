@@ -155,29 +155,30 @@ def _replay(
     """Carry out a step backwards (UNDONE) or again (REDONE). Raises RuleViolationError, ConflictError."""
     is_undo = marker == UNDONE
     of_step = [RowEdit.batch_id == batch.id, RowEdit.version == version, IS_STEP]
-    state = EditState.DONE if is_undo else EditState.UNDONE
+    state, new_state = EditState.UNDONE, EditState.DONE
+    if is_undo:
+        state, new_state = new_state, state
     logged = (
         select(RowEdit, Row)
         .outerjoin(Row, Row.id == RowEdit.row_id)
         .where(*of_step, RowEdit.state == state)
         .order_by(RowEdit.id)
     )
-    step = [
-        Change(row, edit.field, edit.before, edit.after) for edit, row in db.session.execute(logged)
-    ]
+    step = []
+    for edit, row in db.session.execute(logged):
+        before, after = edit.before, edit.after
+        if is_undo:
+            before, after = after, before
+        step.append(Change(row, edit.field, before, after))
     if not step:
         raise RuleViolationError(f"There is nothing left to {'undo' if is_undo else 'redo'}.")
     name = list_steps(batch, RowEdit.version == version)[0].words
     if is_undo:
-        step = [
-            Change(change.row, change.field, change.after, change.before)
-            for change in reversed(step)
-        ]
+        step.reverse()
     _check(batch, step, marker)
 
     def log() -> None:
-        after = EditState.UNDONE if is_undo else EditState.DONE
-        bulk_execute(update(RowEdit).where(*of_step).values(state=after))
+        bulk_execute(update(RowEdit).where(*of_step).values(state=new_state))
         # Who undid the step can redo it. Once it is redone, or undone by somebody else, no earlier undo counts.
         earlier = [
             RowEdit.batch_id == batch.id,
