@@ -52,10 +52,15 @@ def guess_columns(
     for field in Field:
         if field in uses.values():
             continue
-        free = set(named.get(field, range(len(table.header)))) - uses.keys()
-        least = 0 if field in named else LIKELY
+        least = 0.0
+        places = named.get(field, [])
+        if not places:
+            least = LIKELY
+            places = list(range(len(table.header)))
         shares = {}
-        for place in sorted(free):
+        for place in places:
+            if place in uses:
+                continue
             cells = [line.cell(place) for line in table.lines[:LOOKED_AT]]
             filled = list(filter(None, cells))
             alike = sum(_looks_like(cell, field, registry) for cell in filled)

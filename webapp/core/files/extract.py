@@ -53,7 +53,9 @@ def extract_people(
         code = "header_row" if table.header_row else "no_header"
         facts.append({"code": code, "row": table.header_row})
     end = places.end(table.header)
-    overflowed = sum(any(line.cells[end:]) for line in lines) if end else 0
+    overflowed = 0
+    if end:
+        overflowed = sum(any(line.cells[end:]) for line in lines)
     groups = places.of(Field.GROUPS)
     counts: list[CodedText] = [
         {"code": "trimmed", "n": table.sheet.trimmed},
