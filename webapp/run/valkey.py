@@ -42,17 +42,10 @@ def start(settings: Settings, server: str) -> Child:
     path = settings.queue_socket
     _make_private(path.parent, settings)
     path.unlink(missing_ok=True)
-    options = {
-        "--port": "0",
-        "--unixsocket": str(path),
-        "--unixsocketperm": "700",
-        "--dir": str(settings.data_dir),
-        "--save": "",
-        "--appendonly": "no",
-        "--maxmemory-policy": "noeviction",
-        "--loglevel": "notice",
-    }
-    argv = [server, *(part for pair in options.items() for part in pair)]
+    argv = [server, "--port", "0", "--save", "", "--appendonly", "no"]
+    argv += ["--unixsocket", str(path), "--unixsocketperm", "700"]
+    argv += ["--dir", str(settings.data_dir), "--loglevel", "notice"]
+    argv += ["--maxmemory-policy", "noeviction"]
     with (settings.data_dir / "valkey.log").open("wb") as log:
         # LC_ALL: with a locale that the system lacks the server refuses to start.
         return spawn(argv, env={**os.environ, "LC_ALL": "C"}, stdout=log, stderr=log)

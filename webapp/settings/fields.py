@@ -78,7 +78,7 @@ def days(fewest: int, most: int, default: int = 0) -> Any:
     read = whole_number(fewest, most)
     return setting(
         lambda text: 0 if text == "0" else read(text),
-        f"0, or a whole number from {fewest or 1} to {most}",
+        f"0, or a whole number from {fewest} to {most}",
         str(default),
         is_on_page=True,
     )

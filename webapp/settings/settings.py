@@ -91,7 +91,7 @@ class Settings:
     max_rows: int = number(1, 50_000, 100, is_on_page=True)  # rows a file
     max_upload_mb: int = number(1, 1000, 10)
     invite_days: int = number(1, 365, 7, is_on_page=True)
-    reminder_days: int = days(0, 364)  # before an invitation expires; 0 = never
+    reminder_days: int = days(1, 364)  # before an invitation expires; 0 = never
     # Lower-case, ASCII form; empty = any domain
     allowed_domains: tuple[str, ...] = setting(
         parsers.domain,
@@ -111,7 +111,7 @@ class Settings:
     # who must have two-step sign-in
     require_totp: str = choice("off", "off", "managers", "everyone", is_on_page=True)
     # of rows, files and messages; 0 = everything is kept
-    retention_days: int = days(0, 36_500)
+    retention_days: int = days(1, 36_500)
     # of the audit log; 0 = everything is kept
     audit_days: int = days(30, 36_500, 730)
     # What a new upload does with groups, until someone chooses

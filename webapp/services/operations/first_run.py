@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
 from sqlalchemy import func, select, text
 
@@ -61,7 +60,11 @@ def prepare() -> list[str]:
     begin_write()
     _make_rows()
     if settings.groups and not db.session.scalar(select(func.count(Group.id))):
-        lines.append(_create_groups(settings.groups))
+        try:
+            made = groups.create_groups(settings.groups, None)
+        except RuleViolationError as refusal:
+            raise ConfigError(f"MUSTER_GROUPS cannot be used: {refusal}") from refusal
+        lines.append(f"Made {plural(len(made), 'group')} from MUSTER_GROUPS.")
     if is_waiting() and owner:
         _create_owner(*owner)
         lines.append(f"Made the Owner {settings.owner_email} from MUSTER_OWNER_EMAIL.")
@@ -143,14 +146,3 @@ def _owner_from_settings() -> tuple[Address, str, str]:
         raise ConfigError(f"MUSTER_OWNER_PASSWORD cannot be used: {problem}")
     name = address.display.partition("@")[0].replace(".", " ").title()
     return address, name, hash_password(password)
-
-
-def _create_groups(names: Sequence[str]) -> str:
-    """Create the groups of MUSTER_GROUPS. -> the line to print. Does not commit."""
-    try:
-        made = groups.create_groups(names, None)
-    except RuleViolationError as refusal:
-        raise ConfigError(
-            f"MUSTER_GROUPS cannot be used: {' '.join(str(refusal).splitlines())}"
-        ) from refusal
-    return f"Made {plural(len(made), 'group')} from MUSTER_GROUPS."
