@@ -131,12 +131,12 @@ def test_a_refusal_is_told_and_the_connection_goes_on(
 def test_nobody_listens(sink: Sink, way: Way) -> None:
     settings = way(sink)
     sink.stop()
-    with pytest.raises(MailServerUnavailableError, match=f"The mail server localhost:{sink.port} cannot be reached"):
+    with pytest.raises(MailServerUnavailableError, match=f"The mail server localhost:{sink.port} cannot be used"):
         send(settings)
 
 
 def test_an_unknown_host(settings: Settings) -> None:
-    with pytest.raises(MailServerUnavailableError, match="cannot be reached"):
+    with pytest.raises(MailServerUnavailableError, match="cannot be used"):
         send(replace(settings, mail_url="smtp://mail.invalid"))
 
 
@@ -218,7 +218,7 @@ def test_signing_in_with_a_password_that_needs_escaping(way: Way) -> None:
 def test_a_refused_sign_in_is_away(way: Way) -> None:
     with Sink(user="muster", password="right") as sink:
         wrong = replace(way(sink), mail_url=sink.url.replace("right", "wrong"))
-        with pytest.raises(MailServerUnavailableError, match="refused the sign-in") as told:
+        with pytest.raises(MailServerUnavailableError, match=r"cannot be used \(535") as told:
             send(wrong)
         assert "wrong" not in str(told.value)
 

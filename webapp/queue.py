@@ -51,10 +51,8 @@ def _enqueue_once(name: str, job: str, *args: int) -> bool:
         if name not in waiting:
             queue.enqueue(
                 job,
-                args=args,
-                kwargs={},
+                *args,
                 job_id=f"{name}-{secrets.token_hex(4)}",
-                description=name,
                 meta={"request": logs.request_id()},  # what the worker logs is then found by it
             )
         return True

@@ -21,6 +21,7 @@ SENTENCES = {
     "too_large": "The mail server takes {limit:,} bytes a message, and this one has {size:,}. Shorten its text.",
     "not_accepting": "{server} does not accept connections ({words}).",
     "session_refused": "{server} broke off ({words}).",
+    "sign_in_refused": "{server} refused the sign-in ({words}).",
     "starttls_missing": "{server} does not offer STARTTLS.",
 }
 COLUMNS = (("messages", "result"), ("rows", "reason"), ("mail_circuit", "cause"))

@@ -83,7 +83,7 @@ def test_one_message_that_breaks_each_connection_lets_others_go_first(sent_by: C
         assert throttle.alarm()
         message = message_to(INES)
         assert (message.state, message.attempts, message.maybe_sent) == (MessageState.QUEUED, 1, False)
-        assert row_of(INES).why.startswith(f"Due again at {message.due_at:%H:%M}: The mail server {server.address} ")
+        assert row_of(INES).why.startswith(f"Due again later: The mail server {server.address} ")
         pass_time(seconds=31)
         sent_by(server)
         assert throttle.alarm() is None
@@ -235,7 +235,7 @@ def test_a_refused_sign_in_is_told_once_and_tried_every_30_seconds(sent_by: Call
         sent_by(server, who="muster:secret@")
         since = throttle.alarm()
         assert since
-        assert "refused the sign-in (535 5.7.8 Wrong password)" in since.cause_text
+        assert "cannot be used (535 5.7.8 Wrong password)" in since.cause_text
         assert "secret" not in since.cause_text
         began = since.paused_at
         sent_by(server, who="muster:secret@")

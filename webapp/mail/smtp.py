@@ -74,11 +74,6 @@ class SmtpTransport:
             smtp.ehlo_or_helo_if_needed()
             if url.username:
                 smtp.login(unquote(url.username), unquote(url.password or ""))
-        except smtplib.SMTPAuthenticationError as error:
-            words = mail_answers.words_of(error.smtp_code, error.smtp_error)
-            raise MailServerUnavailableError(
-                "sign_in_refused", server=self._server, words=words
-            ) from error
         except Exception as error:
             raise MailServerUnavailableError(
                 "unreachable", server=self._server, cause=_cause(error)

@@ -11,7 +11,7 @@ from webapp.services.mail import claim, outbox, results
 from webapp.services.mail.outbox import Delivery
 
 from tests.factories import make_invitation
-from tests.mail_fixtures import finish, hold_up, make_message, make_sending_batch, message_to, pass_time
+from tests.mail_fixtures import finish, make_message, make_sending_batch, message_to, pass_time
 
 INES = "ines.carvalho@northfield.example"
 W = "worker"
@@ -81,12 +81,6 @@ class TestTheTruth:
         results.record_sent(claimed.id, "another", {"code": "accepted", "words": "250 OK"})
         assert delivery_of(claimed).stage == "uncertain"
 
-    def test_held_up_while_the_mail_server_is_away(self, claimed):
-        hold_up(W, {"code": "text", "text": "No answer from the mail server."})
-        found = delivery_of(claimed)
-        assert (found.stage, found.answer) == ("held_up", "No answer from the mail server.")
-        assert found.next_try
-
     @pytest.mark.parametrize("state", [InvitationState.ACCEPTED, InvitationState.REVOKED])
     def test_closed_since_when(self, app, state):
         invitation = make_invitation(state=state)
@@ -102,12 +96,12 @@ class TestTheTruth:
         db.session.commit()
         assert delivery_of(claimed).stage == "queued"
 
-    def test_three_queries_however_many(self, app, queries):
+    def test_two_queries_however_many(self, app, queries):
         ids = [make_message(f"p{n}@northfield.example").invitation_id for n in range(30)]
         db.session.rollback()
         queries.clear()
         found = outbox.find_deliveries(ids)
-        assert len(queries) == 3, queries
+        assert len(queries) == 2, queries
         assert {each.stage for each in found.values()} == {"queued"}
 
 

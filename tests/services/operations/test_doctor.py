@@ -131,7 +131,7 @@ def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "tls", "words"),
     [
-        ("smtp://user:hunter2@localhost:{port}", None, "refused the sign-in"),
+        ("smtp://user:hunter2@localhost:{port}", None, "cannot be used (535"),
         ("smtp+starttls://localhost:{port}", None, "STARTTLS extension not supported"),
         ("smtps://localhost:{port}", "smtps", "certificate verify failed"),
     ],

@@ -402,7 +402,7 @@ class TestRetryingAResend:
         assert db.session.get(Batch, batch.id).state is BatchState.FINISHED
         assert len(db.session.scalars(db.select(Message)).all()) == 2
 
-    def test_is_not_offered_once_the_invitation_is_revoked(self, admin):
+    def test_sends_nothing_once_the_invitation_is_revoked(self, admin):
         refused = make_invitation("refused@northfield.example")
         batch = carry_out(admin, begin_action(admin, "resend", refused))
         (id,) = claim.claim("worker")
@@ -410,4 +410,5 @@ class TestRetryingAResend:
         actions.do_now("invitation", refused.id, Action(Do.REVOKE), admin.user)
         page = admin.get(f"/batches/{batch.id}").page
         assert "This person got nothing." in page.text
-        assert "retry" not in page.text.lower()
+        said = admin.get(admin.post(f"/batches/{batch.id}/retries").location).page.text
+        assert "Nothing can be retried: those invitations are closed" in said

@@ -48,11 +48,11 @@ def test_unfinished_uploads_of_everybody_are_listed(owner):
 
 def test_an_alarm_says_that_no_mail_goes_out_and_why(owner):
     gate = db.session.get_one(MailCircuit, 1)
-    gate.paused_at, gate.cause = utcnow(), {"code": "sign_in_refused", "server": "The mail server", "words": "535"}
+    gate.paused_at, gate.cause = utcnow(), {"code": "unreachable", "server": "The mail server", "cause": "535"}
     db.session.commit()
     text = owner.get("/").page.text
     assert "No email has gone out since today at" in text
-    assert "The mail server refused the sign-in (535)." in text
+    assert "The mail server cannot be used (535)." in text
 
 
 def test_who_may_not_invite_sees_their_own_role_and_groups(sign_in):

@@ -17,8 +17,7 @@ PHRASES = {
     "uncertain_twice": "The connection broke twice during the hand-over: it may have arrived. Retry to send it once more",
     "given_up": "Put off by the mail server for a day ({answer})",
     # why sending is held up
-    "unreachable": "{server} cannot be reached ({cause}).",
-    "sign_in_refused": "{server} refused the sign-in ({words}).",
+    "unreachable": "{server} cannot be used ({cause}).",
     "broken": "{server} broke off ({cause}).",
     "stopped": "{server} does not go on ({words}).",
     "sender_refused": (
@@ -39,7 +38,7 @@ PHRASES = {
     "discarded_unsent": "The upload was discarded before its test went",
     "cancelled_unsent": "Cancelled before its email went",
     # what a row says of its message
-    "due_again": "Due again at {clock}: {answer}",
+    "due_again": "Due again later: {answer}",
     "sent_twice": "Delivery uncertain: sent again after an interruption",
 }
 MAYBE_SENT = "{text}. An earlier try broke off during the hand-over: it may have arrived"

@@ -74,7 +74,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
         "rows_by": rows_by,
-        "can_retry": bool(tally[Outcome.FAILED]) and is_retrier and outbox.can_retry(batch, by),
+        "can_retry": bool(tally[Outcome.FAILED]) and is_retrier,
         "linkable": linkable,
         "deliveries": outbox.find_deliveries(sent),
         "changed": report.changed_since(batch),

@@ -166,7 +166,6 @@ def render_claimed(ids: Sequence[int], worker: str) -> list[tuple[int, MimeMessa
     db.session.rollback()
     for message_id, answer in failed.items():
         results.record_failed(message_id, worker, answer)
-    results.finish_done()
     return ready
 
 

@@ -25,7 +25,6 @@ from webapp.models import (
     Batch,
     Invitation,
     InvitationState,
-    MailCircuit,
     Message,
     MessageKind,
     MessageState,
@@ -101,11 +100,6 @@ def retry_failed(batch: Batch, by: User) -> int:
     lookup.bump_version()
     commit()
     return len(found)
-
-
-def can_retry(batch: Batch, by: User) -> bool:
-    """Whether `retry_failed` finds anything to send again."""
-    return db.session.execute(_failed(batch.id, by).limit(1)).first() is not None
 
 
 def _failed(batch_id: int, by: User) -> Select[Message, Row]:
@@ -256,7 +250,7 @@ class Delivery:
     invitation: Invitation
     stage: str
     """The state of a closed invitation, else of its newest message, or "not_sent", "link" (handed over without an
-    e-mail), "put_off", "held_up" (with all sending)."""
+    e-mail), "put_off"."""
     at: datetime
     answer: str = ""
     next_try: datetime | None = None
@@ -272,18 +266,13 @@ def find_deliveries(ids: Iterable[int]) -> dict[int, Delivery]:
         message.invitation_id: message for message in db.session.scalars(sent.order_by(Message.id))
     }
     invitations = select(Invitation).where(in_json(Invitation.id, ids))
-    alarm = throttle.alarm()
     return {
-        invitation.id: _describe(invitation, newest.get(invitation.id), alarm)
+        invitation.id: _describe(invitation, newest.get(invitation.id))
         for invitation in db.session.scalars(invitations.options(lazyload(Invitation.groups)))
     }
 
 
-def _describe(
-    invitation: Invitation,
-    message: Message | None,
-    alarm: MailCircuit | None,
-) -> Delivery:
+def _describe(invitation: Invitation, message: Message | None) -> Delivery:
     if invitation.state is not InvitationState.PENDING:
         closed_at = invitation.closed_at or invitation.created_at
         return Delivery(invitation, invitation.state.value, closed_at)
@@ -291,9 +280,6 @@ def _describe(
         stage = "link" if invitation.expires_at else "not_sent"
         return Delivery(invitation, stage, invitation.created_at)
     is_reminder = message.kind is MessageKind.REMINDER
-    if alarm and message.state is MessageState.QUEUED:
-        since, why = message.created_at, alarm.cause_text
-        return Delivery(invitation, "held_up", since, why, alarm.retry_at, is_reminder)
     stage, next_try = message.state.value, None
     if message.state is MessageState.QUEUED:
         next_try = message.due_at
