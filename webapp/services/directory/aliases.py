@@ -27,10 +27,11 @@ def header_key(header: Iterable[str]) -> str:
 
 
 def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | None:
-    """Of several lines, by number, the first that is a remembered header, and its columns."""
+    """Of several lines, by number, the first that is a remembered header, and its columns. One query for them all."""
+    known = {mapping.key: mapping.columns for mapping in list_header_mappings()}
     for number, header in headers.items():
-        if known := find_columns(header):
-            return number, Places.from_dict(known.columns)
+        if columns := known.get(header_key(header)):
+            return number, Places.from_dict(columns)
     return None
 
 
