@@ -94,7 +94,9 @@ def are_cheap(batch: Batch) -> bool:
 
 
 def find_corrections(batch: Batch) -> Corrections:
-    """What can be corrected in many rows at once; two queries, which read the rows that have a problem."""
+    """What can be corrected in many rows at once; two queries, which read the rows that have a problem, if there are any."""
+    if not (batch.counts.get(Plan.ATTENTION) or batch.counts.get("misspelt")):
+        return Corrections([], [], [])
     words_by_key: defaultdict[tuple[str, str], list[WrongWord]] = defaultdict(list)
     for word in list_wrong_words(batch):
         words_by_key[word.field, fold(word.text)].append(word)
