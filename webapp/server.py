@@ -20,7 +20,7 @@ import waitress.server
 from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, TcpWSGIServer, create_server
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from webapp.app import create_app
 from webapp.core.security.peers import place_of
@@ -48,9 +48,21 @@ SLOW = re.compile(
 """Files to be read and files to be saved: these wait for each other, and block no page."""
 
 
+class ServerErrorTask(ErrorTask):  # type: ignore[misc]
+    """The server's own answer to a request that no view gets: neither sniffed nor framed, as all answers are."""
+
+    def execute(self) -> None:
+        self.response_headers += [
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        super().execute()
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
+    error_task_class = ServerErrorTask
     request_began = 0.0
 
     def __init__(self, server: Server, sock: Any, addr: Any, *args: Any, **options: Any) -> None:

@@ -200,8 +200,10 @@ def test_requests_of_one_connection_are_answered_in_turn(server):
         (501, b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"),
     ],
 )
-def test_what_is_no_request_is_answered_by_the_server_itself(server, status, request_):
+def test_what_the_server_itself_answers_is_neither_sniffed_nor_framed(server, status, request_):
     with server.connect() as odd:
         odd.sendall(request_)
         answer = said(odd).decode()
     assert answer.startswith(f"HTTP/1.{answer[7]} {status}")
+    for header in ("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'", "X-Content-Type-Options: nosniff"):
+        assert header.lower() in answer.lower()
