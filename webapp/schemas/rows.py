@@ -49,7 +49,8 @@ class RowSchema(Schema):
         if len(text) > LONGEST_CELL:
             return None, ({"field": field, "code": "cell_long", "most": LONGEST_CELL},)
         try:
-            return self.fields[field].deserialize(text.strip()), ()
+            value = self.fields[field].deserialize(text.strip())
+            return value, ()
         except ValidationError as error:
             return None, ({"field": field, **error.messages_dict},)
 
@@ -97,7 +98,8 @@ class RowSchema(Schema):
         if not names:
             return Access()
         if len(names) > MOST_NAMES:
-            raise ValidationError({"code": "groups_many", "most": MOST_NAMES})
+            too_many = {"code": "groups_many", "most": MOST_NAMES}
+            raise ValidationError(too_many)
         if fold(ALL_GROUPS) in map(fold, names):
             if len(names) > 1:
                 raise ValidationError({"code": "all_groups_alone"})
@@ -119,10 +121,11 @@ class RowSchema(Schema):
                 fixes[name] = fix
         if fixes:
             fixed = [fixes.get(name, name) for name in names]
+            meant = dict.fromkeys(fixes.values())
             issue |= {
                 "suggestion": ", ".join(dict.fromkeys(fixed)),
                 "old": ", ".join(fixes),
-                "new": ", ".join(dict.fromkeys(fixes.values())),
+                "new": ", ".join(meant),
             }
         raise ValidationError(issue)
 

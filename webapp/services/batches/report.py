@@ -33,7 +33,10 @@ def tally(batch: Batch) -> Counter[str]:
         .with_only_columns(Row.outcome, func.count())
         .group_by(Row.outcome)
     )
-    return Counter({outcome or "unclaimed": n for outcome, n in db.session.execute(counts)})
+    found: Counter[str] = Counter()
+    for outcome, n in db.session.execute(counts):
+        found[outcome or "unclaimed"] = n
+    return found
 
 
 def time_left(batch: Batch, settled: int) -> timedelta | None:
@@ -50,12 +53,17 @@ def newest_done(batch: Batch, limit: int) -> Sequence[Row]:
         Row.outcome.not_in([Outcome.SKIPPED, Outcome.UNCHANGED]),
         Row.done_at.is_not(None),
     )
-    newest = query.order_by(Row.done_at.desc(), Row.id.desc()).limit(limit)
-    return db.session.scalars(newest).all()
+    newest = query.order_by(
+        Row.done_at.desc(),
+        Row.id.desc(),
+    )
+    return db.session.scalars(newest.limit(limit)).all()
 
 
 def list_rows(
-    batch: Batch, outcome: Outcome | None = None, limit: int | None = None
+    batch: Batch,
+    outcome: Outcome | None = None,
+    limit: int | None = None,
 ) -> Iterator[Row]:
     """All rows, or those with this outcome, in the file's order; a chunk at a time."""
     query = planner.select_rows(batch).order_by(Row.line).limit(limit)
@@ -77,7 +85,8 @@ def unsent(batch: Batch) -> set[int | None]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
     is_unsent = people_list.is_of_batch(batch.id) & people_list.is_concern(Concern.UNSENT)
     is_pending = Invitation.state == InvitationState.PENDING
-    return set(db.session.scalars(select(Invitation.id).where(is_unsent, is_pending)))
+    ids = select(Invitation.id).where(is_unsent, is_pending)
+    return set(db.session.scalars(ids))
 
 
 def valid_until(batch: Batch) -> datetime | None:

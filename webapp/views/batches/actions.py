@@ -17,6 +17,8 @@ bp = Blueprint("actions", __name__, url_prefix="/actions")
 @require(Permission.INVITATIONS_MAKE)
 def create() -> Answer:
     """Stage an action: `do`, `role`, `groups`; see `read_people`."""
-    action = ActionSchema().load({**request.form, "groups": request.form.getlist("groups")})
+    groups = request.form.getlist("groups")
+    form = {**request.form, "groups": groups}
+    action = ActionSchema().load(form)
     batch = actions.stage(read_people(), action, current_user())
     return redirect_to("batches.show", batch_id=batch.id)
