@@ -121,7 +121,8 @@ def answer(status: int, title: str = "", text: str = "", **more: Any) -> Respons
     except Exception:
         current_app.logger.exception("the page for this error could not be drawn")
         html = "<!doctype html><html lang=en><title>Muster</title><h1>Muster is busy</h1><p>Try again in a minute.</p></html>"
-    return Response(html, status)
+    # grid/save.js tells by the header that a cell was not saved
+    return Response(html, status, {"X-Muster": "1"})
 
 
 def register(app: Flask) -> None:
