@@ -160,7 +160,7 @@ def test_a_server_that_hangs_up_before_data_has_nothing(sink: Sink, way: Way) ->
 
 
 def test_a_server_that_says_nothing_breaks_off(sink: Sink, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(smtp, "COMMAND_SECONDS", 0.2)
     sink.answer(INES, HANG)
     with pytest.raises(ConnectionLostError, match="timed out"):
         send(way(sink))

@@ -77,7 +77,7 @@ def test_each_answer_becomes_its_rows_outcome_and_none_stops_the_others(sink: Si
     assert sink.recipients == [LENA, zoe]
     assert outcomes(batch) == {
         "ines": "failed: Refused by the mail server (550 5.1.1 No such user)",
-        "jonas": "waiting: Due again later: 451 4.7.1 Greylisted",
+        "jonas": f"waiting: Due again at {message_to(JONAS).due_at:%H:%M}: 451 4.7.1 Greylisted",
         "lena": "invited",
         "zoë": "invited",
     }

@@ -27,8 +27,10 @@ from webapp.mail.errors import (
 )
 from webapp.mail.mime import MimeMessage, ascii_domain
 
+COMMAND_SECONDS = 30.0
+"""For connecting, and for each command and its answer."""
 ANSWER_SECONDS = 60.0
-"""For connecting, and for each answer: servers scan a message first, and a client that gives up early sends it twice
+"""For the message itself and the answer to it: servers scan it first, and a client that gives up early sends it twice
 (RFC 5321, 4.5.3.2.6)."""
 
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
@@ -66,9 +68,9 @@ class SmtpTransport:
         smtp: smtplib.SMTP
         try:
             if url.scheme == "smtps":
-                smtp = smtplib.SMTP_SSL(*where, timeout=ANSWER_SECONDS, context=context)
+                smtp = smtplib.SMTP_SSL(*where, timeout=COMMAND_SECONDS, context=context)
             else:
-                smtp = smtplib.SMTP(*where, timeout=ANSWER_SECONDS)
+                smtp = smtplib.SMTP(*where, timeout=COMMAND_SECONDS)
             if url.scheme == "smtp+starttls":
                 smtp.starttls(context=context)
             smtp.ehlo_or_helo_if_needed()
@@ -94,10 +96,13 @@ class SmtpTransport:
             before_data()
             self._check(smtp.docmd("DATA"), wanted=3)
             is_in_data = True
+            assert smtp.sock
+            smtp.sock.settimeout(ANSWER_SECONDS)
             smtp.send(re.sub(rb"(?m)^\.", b"..", message.data) + b".\r\n")
             reply = smtp.getreply()
             if reply[0] < 0:
                 raise smtplib.SMTPServerDisconnected("its answer cannot be read")
+            smtp.sock.settimeout(COMMAND_SECONDS)
             self._check(reply)
         except (OSError, BaseTimeoutException) as error:
             smtp.close()

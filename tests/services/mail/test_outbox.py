@@ -372,7 +372,7 @@ def test_put_off_is_due_after_1_5_15_60_60_minutes() -> None:
         assert message.state is MessageState.QUEUED
         assert timedelta(0) <= message.due_at - before - timedelta(minutes=minutes) < timedelta(seconds=30)
         assert row.outcome is Outcome.WAITING
-        assert row.why == "Due again later: 451 4.7.1 Greylisted"
+        assert row.why == f"Due again at {message.due_at:%H:%M}: 451 4.7.1 Greylisted"
         assert claim.claim("w1") == []
         pass_time(minutes=minutes)
     assert message_to(INES).attempts == 5

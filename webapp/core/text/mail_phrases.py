@@ -38,7 +38,7 @@ PHRASES = {
     "discarded_unsent": "The upload was discarded before its test went",
     "cancelled_unsent": "Cancelled before its email went",
     # what a row says of its message
-    "due_again": "Due again later: {answer}",
+    "due_again": "Due again at {clock}: {answer}",
     "sent_twice": "Delivery uncertain: sent again after an interruption",
 }
 MAYBE_SENT = "{text}. An earlier try broke off during the hand-over: it may have arrived"

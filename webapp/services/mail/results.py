@@ -26,6 +26,7 @@ from webapp.models import (
 from webapp.services.audit import events
 from webapp.services.directory import lookup
 from webapp.services.mail import throttle
+from webapp.services.settings import in_force
 
 RETRY_MINUTES = (1, 5, 15, 60)
 """When a message that was put off is due again; the last one repeats."""
@@ -127,7 +128,8 @@ def defer(message_id: int, worker: str, result: CodedText, *, by_server: bool = 
         message.state = MessageState.QUEUED
         message.due_at = due_at
         message.result = dict(result)
-        reason = {"code": "due_again", "answer": result}
+        clock = due_at.astimezone(in_force.settings().time_zone)
+        reason = {"code": "due_again", "clock": f"{clock:%H:%M}", "answer": result}
         _settle_row(message.row_id, message.kind, Outcome.WAITING, reason)
     _end(message, by_server=by_server)
 
