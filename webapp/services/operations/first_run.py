@@ -55,7 +55,6 @@ def prepare() -> list[str]:
     """
     settings = in_force.settings()
     owner = _owner_from_settings() if settings.owner_email and is_waiting() else None
-    token = secrets.token_urlsafe(32)
     lines = []
     begin_write()
     _make_rows()
@@ -65,10 +64,11 @@ def prepare() -> list[str]:
         except RuleViolationError as refusal:
             raise ConfigError(f"MUSTER_GROUPS cannot be used: {refusal}") from refusal
         lines.append(f"Made {plural(len(made), 'group')} from MUSTER_GROUPS.")
-    if is_waiting() and owner:
+    if owner and is_waiting():
         _create_owner(*owner)
         lines.append(f"Made the Owner {settings.owner_email} from MUSTER_OWNER_EMAIL.")
     if is_waiting():
+        token = secrets.token_urlsafe(32)
         in_force.organisation().setup_token_hash = hash_token(token)
         lines.append(f"Set up Muster: {settings.public_url}/setup/{token}")
     lookup.bump_version()

@@ -28,7 +28,4 @@ def beat(name: str) -> None:
 def alive() -> int:
     """How many workers are alive."""
     since = utcnow() - timedelta(seconds=SEEN)
-    query = select(func.count(Worker.name)).where(
-        Worker.seen_at >= since,
-    )
-    return db.session.scalar(query) or 0
+    return db.session.scalar(select(func.count()).where(Worker.seen_at >= since)) or 0
