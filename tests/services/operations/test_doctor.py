@@ -134,6 +134,7 @@ def test_a_database_server_that_is_away_or_frozen(install, monkeypatch):
         ("smtp://user:hunter2@localhost:{port}", None, "cannot be used (535"),
         ("smtp+starttls://localhost:{port}", None, "STARTTLS extension not supported"),
         ("smtps://localhost:{port}", "smtps", "certificate verify failed"),
+        ("smtp://user:hunter2@nobody.invalid", None, "travels unencrypted"),
     ],
 )
 def test_a_mail_server_that_does_not_do(install, url, tls, words):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from alembic.migration import MigrationContext
 from sqlalchemy import text
@@ -22,6 +23,7 @@ from webapp.run import data_folder
 from webapp.services.audit import chain
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
+from webapp.settings.parsers import is_loopback
 from webapp.timeout import run_with_timeout
 
 DATABASE_TIMEOUT = 10.0  # seconds
@@ -141,6 +143,12 @@ def _mail() -> Finding:
     db.session.rollback()  # no transaction stays open while a server is asked
     if not settings.mail_url:
         return WARNING, "No mail server is set: messages become files. Set MUSTER_MAIL_URL."
+    url = urlsplit(settings.mail_url)
+    if url.scheme == "smtp" and url.password and not is_loopback(url.hostname or ""):
+        return (
+            WRONG,
+            "The mail server’s password travels unencrypted: use smtp+starttls:// or smtps://.",
+        )
     try:
         with transports.connect(settings):
             return OK, "The mail server answers."
