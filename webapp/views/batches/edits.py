@@ -97,7 +97,7 @@ def remove(batch_id: int, row_id: int, restore: bool = False) -> Answer:
     """Take the row out of the batch, or put it back."""
     result = cell_edit.remove(batch_id, row_id, current_user(), restore=restore)
     row = result.rows[0]
-    said = "" if restore else f"Row {row.line} removed."
+    said = "" if restore else f"Row {row.line} removed"
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id, say=said)
     if result.batch.kind is BatchKind.UPLOAD:
