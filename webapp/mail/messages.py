@@ -154,7 +154,9 @@ def on_one_line(text: str) -> str:
 
     Every subject and every value in a template becomes so: no name adds a header or a line.
     """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():  # nearly all are: 0.1 ms an e-mail
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 @cache
