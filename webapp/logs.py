@@ -1,18 +1,26 @@
 """Lines of the log, alike for web, workers, supervisor and commands: text for people, or one JSON object a line.
 
+On a terminal they go to a file, and people see only what they may want to act on. Without a terminal all go to standard error.
 What a line is about (which request, which job) is set once, where it begins, and stands in every line from then on.
 Whatever looks like the token of a link or a session is left out, wherever it comes from.
 """
 
 import json
 import logging
+import os
 import re
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 
 FIELDS = ("method", "path", "status", "ms", "user")
 """What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
+
+LARGEST_FILE = 5_000_000
+"""Bytes after which the file is moved aside, in place of the one before."""
 
 _TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40,}")
 _about: ContextVar[dict[str, str]] = ContextVar("about")
@@ -20,12 +28,24 @@ _about: ContextVar[dict[str, str]] = ContextVar("about")
 log = logging.getLogger("muster")
 
 
-def set_up(program: str, log_format: str) -> None:
-    """Once, at the start of a process: from here on everything goes to standard error in this format."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = _Json if log_format == "json" else _Text
-    handler.setFormatter(formatter(program))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+def set_up(program: str, log_format: str, file: Path, *, is_debug: bool) -> None:
+    """Once, at the start of a process: from here on everything is logged.
+
+    log_format: "text", "json" or "": text on a terminal, else JSON. On a terminal all lines go to `file`; people see warnings,
+    and what the supervisor and commands say (both are called "muster"); with is_debug everything.
+    """
+    is_quiet = sys.stderr.isatty() and log_format != "json"
+    is_json = not is_quiet and log_format != "text"
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(_Json(program) if is_json else _Text(program))
+    handlers: list[logging.Handler] = [stream]
+    if is_quiet:
+        kept = _LogFile(file, encoding="utf-8", delay=True)
+        kept.setFormatter(_Dated(program))
+        handlers.append(kept)
+        if program != "muster" and not is_debug:
+            stream.setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -62,6 +82,13 @@ class _Text(logging.Formatter):
         return without_tokens(super().format(record))
 
 
+class _Dated(_Text):
+    """The same with the time in front: for a file."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return f"{self.formatTime(record)} {super().formatMessage(record)}"
+
+
 class _Json(_Text):
     """Formats a line as one JSON object, always in the same order, without what is not known."""
 
@@ -81,3 +108,19 @@ class _Json(_Text):
             fields["exception"] = without_tokens(self.formatException(record.exc_info))
         known = {name: value for name, value in fields.items() if value is not None}
         return json.dumps(known, ensure_ascii=False, default=str)
+
+
+class _LogFile(WatchedFileHandler):
+    """A file of all processes. The one that finds it too long moves it aside; the others notice, and open the new one.
+
+    A full disk costs lines of the log, and nothing else.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            super().emit(record)
+            if os.stat(self.baseFilename).st_size > LARGEST_FILE:
+                os.replace(self.baseFilename, f"{self.baseFilename}.1")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing."""

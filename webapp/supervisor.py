@@ -8,13 +8,15 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 from webapp.run import data_folder, program, valkey
 from webapp.run.processes import Child, SupervisedProcess, end, spawn
@@ -26,6 +28,8 @@ TOP = Path(__file__).resolve().parent.parent
 # seconds until SIGKILL; less than ten in all
 PROGRAM_PATIENCE = 6.0
 QUEUE_PATIENCE = 1.0
+PREPARE = ("-m", "flask", "--app", "wsgi", "muster", "prepare", "--upgrade")
+FRAME = 72 * "-"
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
 
@@ -39,8 +43,10 @@ class StoppedError(Exception):
 class Supervisor:
     """Everything that runs on one data folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, prepare: Sequence[str] = PREPARE) -> None:
+        """prepare: what our Python runs before the web server starts; what it prints is for the person who starts Muster."""
         self.settings = settings
+        self.prepare = prepare
         # The children get the folder's whole path: theirs is another working directory.
         self.environ = os.environ | {"MUSTER_DATA_DIR": str(settings.data_dir)}
         self.stop_signal = 0
@@ -63,11 +69,11 @@ class Supervisor:
                         each.poll()
                     self._pause()
             except StoppedError:
-                log.info("asked to stop by %s", signal.Signals(self.stop_signal).name)
+                log.info("stopping (%s)", signal.Signals(self.stop_signal).name)
             finally:
                 end([each.child for each in self.programs], PROGRAM_PATIENCE)
                 end([each.child for each in self.queue], QUEUE_PATIENCE)
-        log.info("Muster has stopped")
+        log.info("stopped")
 
     def _ask_to_stop(self, number: int, _frame: FrameType | None) -> None:
         self.stop_signal = number
@@ -79,18 +85,18 @@ class Supervisor:
                 f"Another program listens on {settings.host}:{settings.port} already. "
                 "Stop it, or set MUSTER_PORT to another port."
             )
-        log.info("Muster %s starts", version())
+        log.info("starting version %s", version())
         if not settings.redis_url:
             start = partial(valkey.start, settings, valkey.find_server())
             self.queue.append(SupervisedProcess("the queue server", start))
             self._wait_until(valkey.answers, self.queue[0], f"See {settings.data_dir}/valkey.log.")
-        self._prepare()
+        said = self._prepare()
         web = self._run("the web server", "-m", "webapp.server")
         self._wait_until(_web_answers, web, "What it said stands above.")
         for number in range(1, settings.workers + 1):
             name = f"{socket.gethostname()[:40]}-{number}"
             self._run(f"worker {number}", str(TOP / "worker.py"), name)
-        print(f"Muster is running at {settings.public_url}", flush=True)
+        self._print_frame(said)
 
     def _run(self, name: str, *arguments: str) -> SupervisedProcess:
         """Start a program of ours, which is kept alive from now on."""
@@ -98,10 +104,22 @@ class Supervisor:
         self.programs.append(made)
         return made
 
-    def _prepare(self) -> None:
-        """Bring the database up to date; what the command prints is for the person who started Muster."""
-        argv = ("-m", "flask", "--app", "wsgi", "muster", "prepare", "--upgrade")
-        child = self._python(*argv, stdout=None)
+    def _print_frame(self, said: str) -> None:
+        """Print last what the person who starts Muster needs. said: what was said when the database was made ready."""
+        folder = self.settings.data_dir
+        server = urlsplit(self.settings.mail_url).netloc.rpartition("@")[2]
+        mail = server or f"none: emails become files in {folder}/outbox"
+        lines = [f"Muster is running at {self.settings.public_url}"]
+        if said:
+            lines.append(said)
+        lines += [f"Mail   {mail}", f"Data   {folder}"]
+        if sys.stderr.isatty():
+            lines += [f"Log    {self.settings.log_file}", "Stop   Ctrl+C"]
+        print(FRAME, *lines, FRAME, sep="\n", flush=True)
+
+    def _prepare(self) -> str:
+        """Bring the database up to date. Returns what was said of it."""
+        child = self._python(*self.prepare, stdout=subprocess.PIPE)
         try:
             while child.poll() is None:
                 self._pause()
@@ -109,6 +127,8 @@ class Supervisor:
             end([child], PROGRAM_PATIENCE)
         if child.returncode:
             raise ConfigError("The database could not be made ready. What was said stands above.")
+        assert child.stdout
+        return child.stdout.read().decode().strip()
 
     def _wait_until(
         self, answers: Callable[[Settings], bool], process: SupervisedProcess, why: str

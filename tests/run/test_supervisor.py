@@ -43,9 +43,11 @@ def test_start_answer_stop(muster: Muster) -> None:
     assert "Traceback" not in muster.output()
 
 
-def test_the_set_up_link_is_printed_on_the_first_start_before_the_address(running: Muster) -> None:
-    said = running.output()
-    assert f"http://127.0.0.1:{running.port}/" in said.partition("Muster is running at")[0]
+def test_the_first_start_ends_with_the_set_up_link_beside_the_address(running: Muster) -> None:
+    frame = running.output().split(72 * "-")[1].splitlines()
+    assert frame[1] == f"Muster is running at http://127.0.0.1:{running.port}"
+    assert frame[2].startswith(f"Set up Muster: http://127.0.0.1:{running.port}/setup/")
+    assert frame[3:] == [f"Mail   none: emails become files in {running.data_dir}/outbox", f"Data   {running.data_dir}"]
 
 
 def test_a_second_start_on_the_same_data_folder_is_refused(running: Muster) -> None:

@@ -20,5 +20,6 @@ def begin(name: str) -> Settings:
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    logs.set_up(name, settings.log_format)
+    is_debug = settings.log == "debug"
+    logs.set_up(name, settings.log_format, settings.log_file, is_debug=is_debug)
     return settings

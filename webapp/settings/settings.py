@@ -132,7 +132,10 @@ class Settings:
         "at least 20 characters without spaces",
         is_secret=True,
     )
-    log_format: str = choice("text", "text", "json")
+    # debug: a terminal shows each request, too
+    log: str = choice("quiet", "quiet", "debug")
+    # "" = text on a terminal, else json
+    log_format: str = choice("", "text", "json")
     # The Owner's e-mail and password are checked on the first start
     owner_email: str = setting()
     owner_password: str = setting(is_secret=True)
@@ -199,6 +202,11 @@ class Settings:
     def https(self) -> bool:
         """Whether people reach the portal over https (cookies are then Secure)."""
         return self.public_url.startswith("https://")
+
+    @property
+    def log_file(self) -> Path:
+        """Where the log goes while Muster runs on a terminal."""
+        return self.data_dir / "muster.log"
 
     @property
     def queue_socket(self) -> Path:

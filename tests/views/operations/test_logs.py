@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import sys
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -24,17 +26,21 @@ from tests.mail_fixtures import make_message
 
 
 @pytest.fixture
-def logged(capsys):
+def logged(capsys, tmp_path, monkeypatch):
     """`logged("json")`: from now on lines go where they go in a real process; `logged.lines()` takes those so far."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
 
-    def begin(log_format):
-        logs.set_up("web", log_format)
+    def begin(log_format="", program="web", *, terminal=False, debug=False):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+        logs.set_up(program, log_format, tmp_path / "muster.log", is_debug=debug)
 
+    begin.file = tmp_path / "muster.log"
     begin.lines = lambda: capsys.readouterr().err.splitlines()
     begin.told = lambda: [json.loads(line) for line in begin.lines()]
     yield begin
+    for handler in root.handlers:
+        handler.close()
     root.handlers[:] = before[0]
     root.setLevel(before[1])
     logging.captureWarnings(False)
@@ -62,6 +68,48 @@ def test_or_one_line_of_text(admin, logged):
     (line,) = logged.lines()
     assert line.startswith("web: GET /groups 200 in ")
     assert line.endswith(f", user {admin.user.id} [{id}]")
+
+
+@pytest.mark.any_database
+def test_without_a_terminal_it_is_json_unless_the_setting_says_otherwise(admin, logged):
+    logged()
+    admin.get("/groups")
+    assert [line["path"] for line in logged.told()] == ["/groups"]
+    assert not logged.file.exists()
+
+
+@pytest.mark.any_database
+def test_a_terminal_stays_quiet_and_a_file_has_the_requests(admin, logged):
+    logged(terminal=True)
+    id = admin.get("/groups").headers["X-Request-ID"]
+    logging.getLogger("muster").warning("the web server ended")
+    assert logged.lines() == ["web: the web server ended"]
+    request, warning = logged.file.read_text().splitlines()
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d [\d:,]+ web: GET /groups 200 in \d+ ms, user {admin.user.id} \[{id}\]", request)
+    assert warning.endswith(" web: the web server ended")
+
+
+@pytest.mark.any_database
+def test_a_terminal_shows_requests_where_it_is_told_to_and_what_the_supervisor_says_always(admin, logged):
+    logged(terminal=True, debug=True)
+    admin.get("/groups")
+    assert logged.lines()[0].startswith("web: GET /groups 200 in ")
+    logged(terminal=True, program="muster")
+    logging.getLogger("muster").info("stopping (SIGINT)")
+    assert logged.lines() == ["muster: stopping (SIGINT)"]
+
+
+def test_a_log_file_that_is_long_is_moved_aside_and_a_full_disk_costs_only_lines(logged, monkeypatch):
+    monkeypatch.setattr(logs, "LARGEST_FILE", 150)
+    logged(terminal=True)
+    log = logging.getLogger("muster")
+    for number in range(3):
+        log.info("line %d %s", number, "x" * 80)
+    assert logged.file.with_name("muster.log.1").read_text().count("\n") == 2
+    assert logged.file.read_text().count("\n") == 1
+    monkeypatch.setattr("os.stat", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    log.info("lost")
+    assert logged.lines() == []
 
 
 @pytest.mark.any_database
