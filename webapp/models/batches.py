@@ -93,6 +93,8 @@ class Batch(Model):
     """The batch that a revert takes back."""
     again_of_id: Mapped[BatchId | None]
     """The finished batch whose changed rows are reviewed again here."""
+    earlier_id: Mapped[BatchId | None]
+    """The upload of the same list that was sent last before this one."""
 
     version: Mapped[int] = mapped_column(default=1)
     """Raised by every change of rows, options or plans; confirming carries it."""

@@ -25,6 +25,7 @@ from webapp.services.batches import (
     reverts,
     review,
     row_search,
+    same_list,
     undo,
     upload,
 )
@@ -41,6 +42,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
     if batch.kind is BatchKind.UPLOAD:
         return context | {
             "same_file": review.find_same_file(batch),
+            "earlier": same_list.find_earlier(batch),
             "is_file_kept": upload.is_file_kept(batch),
             "Mode": Mode,
         }

@@ -24,7 +24,7 @@ from webapp.core.text.notices import find_notices
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchFile, BatchState, User
 from webapp.services.audit import events
-from webapp.services.batches import export, import_rows, review
+from webapp.services.batches import export, import_rows, review, same_list
 from webapp.services.batches.import_rows import Reading, Source, Values
 from webapp.services.directory import aliases, lookup
 from webapp.services.settings import in_force
@@ -164,6 +164,8 @@ def store(
     batches = import_rows.insert_parts(batch, parts)
     if len(batches) > 1:
         db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
+    for each in batches:
+        each.earlier_id = same_list.recognise(each)
     return batches
 
 
@@ -249,6 +251,7 @@ def replace(
     lost = import_rows.replace_rows(batch, reading.people, rows, lose=lose)
     old_name = batch.file_name
     store_reading(batch, reading)
+    batch.earlier_id = same_list.recognise(batch)
     batch.version += 1
     events.record(
         by,
