@@ -117,11 +117,13 @@ def make_invitation(
     state: InvitationState = InvitationState.PENDING,
     expires_in: timedelta | None = timedelta(days=7),
     by: User | None = None,
+    name: str = "",
 ) -> Invitation:
     """An invitation; `token_of` tells its link. expires_in: None while it was never handed over, negative when expired."""
     address = parse(email, ("northfield.example",))
     invitation = Invitation(
-        email=address.display, email_key=address.key, role=role(role_name), state=state, token_hash=secrets.token_hex(32),
+        email=address.display, email_key=address.key, name=name, role=role(role_name), state=state,
+        token_hash=secrets.token_hex(32),
         nonce=tokens.new_nonce(), valid_days=7, expires_at=utcnow() + expires_in if expires_in else None,
         invited_by_id=by.id if by else None, closed_at=None if state is InvitationState.PENDING else utcnow(), **_access(groups),
     )  # fmt: skip

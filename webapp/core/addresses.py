@@ -12,12 +12,14 @@ from email_validator import EmailNotValidError, validate_email
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 _SEVERAL = re.compile(r"[^\s@,;|/<>]+@[^\s@,;|/<>]+")
 _ENCODED = "=?"
 """How an encoded word begins (RFC 2047). Mail programs decode it, and would read another address, or two."""
 LONGEST_TEXT = 1000
 """Characters that are looked at at all, a name beside the address included."""
+LONGEST_NAME = 200
+"""Characters in a person's name."""
 MAX_LENGTH = 254
 """RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets."""
 
@@ -52,7 +54,7 @@ def parse(text: str, allowed_domains: Collection[str] = ()) -> Address:
     if len(text) > LONGEST_TEXT:
         raise InvalidAddressError("email_long")
     named = _NAMED.fullmatch(text)
-    address = named[1].strip() if named else text
+    address = named[2].strip() if named else text
     local, domain = _split(address, text)
     ascii_domain = domain.lower()
     if not domain.isascii() or ascii_domain not in allowed_domains:
@@ -80,6 +82,22 @@ def _split(address: str, text: str) -> tuple[str, str]:
     if not local or not domain or " " in address or is_quoted_wrongly or _ENCODED in local:
         raise InvalidAddressError("email_invalid")
     return local, domain
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The address and the name beside it: `Erin Bar <erin@x.org>` -> ("erin@x.org", "Erin Bar"). No name: the text and ""."""
+    if named := _NAMED.fullmatch(text):
+        name = named[1].strip(" '\"")
+        address = named[2].strip()
+        if name and address and "@" not in name:
+            return address, name
+    return text, ""
+
+
+def keep_name(name: str, email: str) -> str:
+    """A person's name as it is kept: on one line; where it is blank, the one beside the e-mail."""
+    line = " ".join((name or split_name(email)[1]).split())
+    return "".join(filter(str.isprintable, line))[:LONGEST_NAME]
 
 
 INVISIBLE = dict.fromkeys(

@@ -231,6 +231,7 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
     """One person; the values are judged by the schema of a row, whose issues `show_issues` puts under the fields."""
 
     email = StringField("Email")
+    name = StringField("Name", filters=[to_one_line])
     role = SelectField("Role", validate_choice=False)
     groups = SelectMultipleField("Device groups", validate_choice=False)
     password = PasswordField("Your password")
@@ -239,6 +240,7 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
         """What was typed, as the cells of a row."""
         return {
             "email": clean(self.email.data or ""),
+            "name": clean(self.name.data),
             "role": self.role.data or "",
             "groups": ", ".join(self.groups.data or []),
         }

@@ -72,6 +72,8 @@ class Batch(Model):
     """The file's header as read."""
     columns: Mapped[JsonDict]
     """`core.files.columns.Places` as a dictionary: which columns hold what; {}: not known."""
+    has_names: Mapped[Flag]
+    """Whether the review has a column for names: the file had one, or names beside its addresses."""
     notices: Mapped[JsonList]
     """`core.text.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
 

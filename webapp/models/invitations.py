@@ -36,6 +36,8 @@ class Invitation(Model):
 
     id: Mapped[Id]
     email: Mapped[Email]
+    name: Mapped[str] = mapped_column(String(200), default="")
+    """The person's, as whoever invited them knows it; "": not known. They choose their own."""
     title: Mapped[str] = synonym("email")
     """What pages call this person."""
     email_key: Mapped[Email] = mapped_column(index=True)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from webapp.core.addresses import keep_name
 from webapp.core.plan.planner import Plan, PlannedChange
 from webapp.core.text import row_phrases
 from webapp.db import Model
@@ -65,6 +66,7 @@ class Row(Model):
     """The row's number as the spreadsheet shows it; the header is row 1."""
 
     read_email: Mapped[CellText]
+    read_name: Mapped[CellText]
     read_role: Mapped[CellText]
     read_groups: Mapped[CellText]
     read_cells: Mapped[JsonTexts]
@@ -72,6 +74,7 @@ class Row(Model):
     hint: Mapped[str | None] = mapped_column(String(16))
     """`core.text.notices.Hint`: what else the file says of this row."""
     email: Mapped[CellText]
+    name: Mapped[CellText]
     role: Mapped[CellText]
     groups: Mapped[CellText]
     removed_at: Mapped[datetime | None]
@@ -81,6 +84,7 @@ class Row(Model):
     issues: Mapped[JsonList]
     """`core.plan.planner.Issue` as dictionaries: what the schema and the planner found. `core.text.row_phrases` words them."""
     email_wrong: Mapped[Flag]
+    name_wrong: Mapped[Flag]
     role_wrong: Mapped[Flag]
     groups_wrong: Mapped[Flag]
     """Whether an issue is about this cell, so that rows can be filtered by it."""
@@ -125,8 +129,13 @@ class Row(Model):
     @property
     def changed_cells(self) -> int:
         """How many cells are no longer what was read; so too in a row that was added by hand and filled in."""
-        fields = ("email", "role", "groups")
+        fields = ("email", "name", "role", "groups")
         return sum(self.cell(field) != getattr(self, f"read_{field}") for field in fields)
+
+    @property
+    def full_name(self) -> str:
+        """The person's name as it is kept; where the cell is blank, the one beside the e-mail."""
+        return keep_name(self.name, self.email)
 
     def issues_of(self, field: str) -> list[dict[str, Any]]:
         """The issues of one cell, each with its `text`."""
@@ -134,7 +143,7 @@ class Row(Model):
         return [{**issue, "text": row_phrases.describe(issue)} for issue in found]
 
     def cell(self, field: str) -> str:
-        """The present value of a cell. field: email, role or groups."""
+        """The present value of a cell. field: email, name, role or groups."""
         return str(getattr(self, field))
 
 

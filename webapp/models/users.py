@@ -42,7 +42,7 @@ class User(Model):
     email: Mapped[Email]
     email_key: Mapped[Email] = mapped_column(unique=True)
     """docs/rules.md "Rules for a row": local part NFC and case-folded @ the ASCII form of the domain."""
-    name: Mapped[str] = mapped_column(String(120))
+    name: Mapped[str] = mapped_column(String(200))
     title: Mapped[str] = synonym("name")
     """What pages call this person."""
     password_hash: Mapped[str] = mapped_column(String(200))

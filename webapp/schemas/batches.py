@@ -104,6 +104,7 @@ class LineSchema(FormSchema):
     """A line that found no row to go into."""
 
     email = fields.String()
+    name = fields.String()
     role = fields.String()
     groups = fields.String()
 

@@ -9,13 +9,14 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from webapp.core.address_repair import repair_address
-from webapp.core.addresses import Address, InvalidAddressError, parse
+from webapp.core.addresses import LONGEST_NAME, Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.plan.planner import Access, Issue
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.plan.suggestions import nearest, split_known
+from webapp.core.text.formatting import to_one_line
 
-FIELDS = ("email", "role", "groups")
+FIELDS = ("email", "name", "role", "groups")
 MOST_NAMES = 100
 """Names in one Groups cell."""
 DISTINCT = 4096
@@ -36,6 +37,7 @@ class RowSchema(Schema):
     """The rules of the cells of a row, with the roles, groups and domains of a registry."""
 
     email = fields.Method(deserialize="read_email", required=True)
+    name = fields.Method(deserialize="read_name")
     role = fields.Method(deserialize="read_role", required=True)
     groups = fields.Method(deserialize="read_groups", required=True)
 
@@ -68,6 +70,16 @@ class RowSchema(Schema):
             if end.startswith("@"):  # only the domain is wrong: so it can be in other rows
                 issue |= {"old": "", "new": end}
         raise ValidationError(issue)
+
+    def read_name(self, text: str) -> str:
+        """A person's name; blank is as good. It stands in the header of an e-mail, so it has one line."""
+        if len(text) > LONGEST_NAME:
+            raise ValidationError({"code": "name_long", "most": LONGEST_NAME})
+        if len(text.splitlines()) > 1:
+            meant = to_one_line(text)
+            issue = {"code": "name_lines", "suggestion": meant, "old": "", "new": meant}
+            raise ValidationError(issue)
+        return text
 
     def read_role(self, text: str) -> RoleEntry:
         """A role of the registry, by name without regard to case; else what is wrong."""

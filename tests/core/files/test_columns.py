@@ -57,6 +57,8 @@ def people_of(table: Table, places: Places | None = None) -> list[Cells]:
             Field.EMAIL,
             "Correo electrónico/Dirección de correo electrónico/Correio eletrónico/Endereço de e-mail",
         ),
+        (Field.NAME, "Name/Full name/Display Name/First name/First Name [Required]/Given name/Forename/Last name/Surname"),
+        (Field.NAME, "Vorname/Nachname/Nom/Prénom/Nom de famille/Nombre/Apellidos/Nome/Sobrenome/Cognome/Voornaam/Imię"),
         (Field.ROLE, "Role/ROLES/User role/Access level/access-level/Permissions/Role [Required]"),
         (
             Field.ROLE,
@@ -80,23 +82,23 @@ def test_a_column_is_known_by_many_names(field, names):
 @pytest.mark.parametrize(
     "header",
     [
-        "Indirizzo e-mail/Ruolo/Gruppi",
-        "E-mailadres/Rol/Groepen",
-        "Adres e-mail/Rola użytkownika/Grupy",
-        "E-posta adresi/Kullanıcı rolü/Gruplar",
-        "E-post/Roll/Grupper",
-        "Sähköposti/Rooli/Ryhmät",
-        "Электронная почта/Роль/Группы",
-        "メールアドレス/ロール/グループ",
-        "电子邮件/角色/组",
-        "이메일/역할/그룹",
+        "Indirizzo e-mail/Cognome e nome/Ruolo/Gruppi",
+        "E-mailadres/Volledige naam/Rol/Groepen",
+        "Adres e-mail/Imię i nazwisko/Rola użytkownika/Grupy",
+        "E-posta adresi/Ad Soyad/Kullanıcı rolü/Gruplar",
+        "E-post/Namn/Roll/Grupper",
+        "Sähköposti/Nimi/Rooli/Ryhmät",
+        "Электронная почта/ФИО/Роль/Группы",
+        "メールアドレス/氏名/ロール/グループ",
+        "电子邮件/姓名/角色/组",
+        "이메일/이름/역할/그룹",
     ],
 )
 def test_names_in_other_languages_and_scripts_are_known(header):
     assert list(map(recognise, header.split("/"))) == list(Field)
 
 
-@pytest.mark.parametrize("name", ["", "Name", "Phone", "Recovery Email", "Groups;Role", "Ro,le", "x" * 300])
+@pytest.mark.parametrize("name", ["", "Group of names", "Phone", "Recovery Email", "Groups;Role", "Ro,le", "x" * 300])
 def test_other_columns_are_not(name):
     assert recognise(name) is None
 
@@ -121,7 +123,7 @@ def test_case_spaces_hyphens_and_underscores_do_not_matter(name, data):
         (("Role", "Email"), Places({1: Field.EMAIL, 0: Field.ROLE}), None),
         (
             ("Name", "Teams", "", "Mail", "Access level"),
-            Places({3: Field.EMAIL, 4: Field.ROLE, 1: Field.GROUPS}),
+            Places({3: Field.EMAIL, 0: Field.NAME, 4: Field.ROLE, 1: Field.GROUPS}),
             None,
         ),
         (
@@ -235,12 +237,13 @@ def test_a_file_of_nothing_but_examples_is_refused():
             [
                 "comma-separated",
                 "UTF-8",
-                "columns “First Name [Required]”, “Last Name [Required]” and “Recovery Email” ignored",
+                "columns “First Name [Required]” and “Last Name [Required]” joined as names",
+                "column “Recovery Email” ignored",
             ],
         ),
         (
             "microsoft-entra.csv",
-            ["comma-separated", "UTF-8", "columns “userPrincipalName”, “displayName” and “userType” ignored"],
+            ["comma-separated", "UTF-8", "columns “userPrincipalName” and “userType” ignored"],
         ),
         (
             "template-left-in.csv",
@@ -287,8 +290,8 @@ REGISTRY = Registry(
         ("Email,,Role\na@x.org,1,Analyst\nb@x.org,1,\nc@x.org,2,Remote\n", {0: "email", 2: "role"}, [0, 2]),
         (
             'Kontakt,Zugang,Wo,Name\na@x.org,analyst,"Loans, Attic",Ana\nb,REMOTE,all  groups,Bo\n',
-            {0: "email", 1: "role", 2: "groups"},
-            [],
+            {0: "email", 1: "role", 2: "groups", 3: "name"},
+            [3],
         ),
         ("Role,Role,Mail\nTeacher,Analyst,a@x.org\n", {1: "role", 2: "email"}, [2]),
         ("Email,Private\n,a@x.org\n", {0: "email"}, [0]),

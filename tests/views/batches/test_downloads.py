@@ -42,17 +42,17 @@ def table(client, batch, query: str = "") -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
 
 
-def test_email_role_and_groups_come_first_then_the_other_columns_and_what_muster_says(admin, batch):
+def test_the_cells_of_the_review_come_first_then_the_other_columns_and_what_muster_says(admin, batch):
     header, *lines = table(admin, batch)
-    assert header == ["Email", "Role", "Groups", "Name", "Phone", *SAID]
-    assert lines[0] == ["zoe@northfield.example", "Remote", "Student Devices", "Zoe Lind", "'+49 30 1234", "Invite", "", ""]
+    assert header == ["Email", "Name", "Role", "Groups", "Phone", *SAID]
+    assert lines[0] == ["zoe@northfield.example", "Zoe Lind", "Remote", "Student Devices", "'+49 30 1234", "Invite", "", ""]
     assert lines[1][5:] == ["Attention", "Not a role. No such group.", "Role: Analyst; Groups: Teacher Laptops"]
     assert lines[3][5:] == ["Unchanged", "", ""]
     assert lines[4] == [
         "zoe@northfield.example",
+        "Two",
         "Remote",
         "Student Devices",
-        "Two",
         "a;b",
         "Duplicate",
         "Same email as row 2.",
@@ -63,7 +63,7 @@ def test_email_role_and_groups_come_first_then_the_other_columns_and_what_muster
 def test_formulas_are_escaped_in_every_column(admin, batch):
     for line in table(admin, batch)[1:]:
         assert not [cell for cell in line if cell.startswith(("=", "+", "-", "@"))]
-    assert table(admin, batch)[3][3] == "'=cmd|' /C calc'!A0"
+    assert table(admin, batch)[3][1] == "'=cmd|' /C calc'!A0"
 
 
 def test_what_was_edited_stands_in_place_of_what_was_read(admin, batch):
@@ -76,7 +76,7 @@ def test_what_was_edited_stands_in_place_of_what_was_read(admin, batch):
     ):
         admin.patch(path, {"field": field, "value": value, "seen": row.cell(field)}, htmx=True)
     assert table(admin, batch)[2] == [
-        "anna@northfield.example", "Analyst", "Teacher Laptops, Student Devices", "Ana", "", "Invite", "", ""
+        "anna@northfield.example", "Ana", "Analyst", "Teacher Laptops, Student Devices", "", "Invite", "", ""
     ]  # fmt: skip
 
 
@@ -85,8 +85,8 @@ def test_it_holds_what_the_page_shows_and_what_was_removed_is_gone(admin, batch)
     ana, kim, zoe = (f"{name}@northfield.example" for name in ("ana", "kim", "zoe"))
     assert [line[0] for line in table(admin, batch)[1:]] == [ana, "bad", kim, zoe]
     assert [line[0] for line in table(admin, batch, "?plan=attention")[1:]] == ["ana@northfield.example", "bad"]
-    assert [line[3] for line in table(admin, batch, "?q=NORTHFIELD&sort=-email")[1:]] == ["Two", "Kim", "Ana"]
-    assert table(admin, batch, "?q=nobody") == [["Email", "Role", "Groups", "Name", "Phone", *SAID]]
+    assert [line[1] for line in table(admin, batch, "?q=NORTHFIELD&sort=-email")[1:]] == ["Two", "Kim", "Ana"]
+    assert table(admin, batch, "?q=nobody") == [["Email", "Name", "Role", "Groups", "Phone", *SAID]]
 
 
 def test_all_pages_are_in_it(admin, change_settings):
@@ -124,8 +124,8 @@ def test_uploaded_again_it_plans_as_before(admin, batch):
     assert again.counts == db.session.get(Batch, batch.id).counts
     assert "downloaded from Muster before" in again.reading
     assert "“Status”, “Reason” and “Suggestion” ignored" in again.reading
-    assert [(r.line, r.email, r.role, r.groups) for r in rows_of(again)] == [
-        (r.line, r.email, r.role, r.groups) for r in rows_of(batch)
+    assert [(r.line, r.email, r.name, r.role, r.groups) for r in rows_of(again)] == [
+        (r.line, r.email, r.name, r.role, r.groups) for r in rows_of(batch)
     ]
     assert table(admin, again) == table(admin, batch), "and has no Status twice"
 

@@ -27,7 +27,7 @@ def exported(client, query: str = "") -> list[list[str]]:
     """The lines of the file, without its header."""
     answer = client.get(f"/users/export.csv{query}")
     header, *lines = csv.reader(io.StringIO(answer.data.decode("utf-8-sig"), newline=""))
-    assert header == ["Email", "Role", "Groups"]
+    assert header == ["Email", "Name", "Role", "Groups"]
     return lines
 
 
@@ -45,7 +45,7 @@ def people(owner):
     make_user("Amelia Hart", "Analyst", (LIBRARY, EXAM))
     make_user("Björn Håkansson", "Broadcaster", EVERYTHING)
     make_user("Hannah Whitcombe", "Remote", state=UserState.DEACTIVATED)
-    make_invitation("b.adeyemi@northfield.example", "Investigator", (EXAM,))
+    make_invitation("b.adeyemi@northfield.example", "Investigator", (EXAM,), name="Bola Adeyemi")
     make_invitation("cover.teacher07@northfield.example", "Remote", expires_in=timedelta(days=-1))
     make_invitation("gone@northfield.example", state=InvitationState.REVOKED)
     return owner
@@ -60,12 +60,12 @@ def failed_for(invitation: Invitation) -> None:
 
 def test_it_has_the_columns_of_an_upload_and_the_order_of_the_list(people):
     assert exported(people) == [
-        ["amelia.hart@northfield.example", "Analyst", "Exam Laptops, Library Chromebooks"],
-        ["b.adeyemi@northfield.example", "Investigator", "Exam Laptops"],
-        ["bjorn.hakansson@northfield.example", "Broadcaster", "All groups"],
-        ["maren.okafor@northfield.example", "Owner", "All groups"],
+        ["amelia.hart@northfield.example", "Amelia Hart", "Analyst", "Exam Laptops, Library Chromebooks"],
+        ["b.adeyemi@northfield.example", "Bola Adeyemi", "Investigator", "Exam Laptops"],
+        ["bjorn.hakansson@northfield.example", "Björn Håkansson", "Broadcaster", "All groups"],
+        ["maren.okafor@northfield.example", "Maren Okafor", "Owner", "All groups"],
     ]
-    assert [role for _, role, _ in exported(people, "?sort=role")] == ["Owner", "Investigator", "Analyst", "Broadcaster"]
+    assert [role for _, _, role, _ in exported(people, "?sort=role")] == ["Owner", "Investigator", "Analyst", "Broadcaster"]
 
 
 def test_its_name_tells_the_day(people):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from webapp.core.files.columns import MEMBER, Uses, find_named
-from webapp.core.files.fields import Field, is_address, is_ticked, recognise
+from webapp.core.files.fields import SEVERAL, Field, is_address, is_ticked, recognise
 from webapp.core.files.table import Table
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 
@@ -36,8 +36,9 @@ def guess_columns(
 ) -> tuple[Uses, Collection[int]]:
     """What each column seems to hold: by its name, else by its cells; and the columns whose names leave no doubt.
 
-    No two columns are taken for the same field, except Groups. A field that several columns are named for goes to the one
-    whose cells look most like it; one that none is named for, to one half of whose cells, at least, look like it.
+    No two columns are taken for the same field, except Groups and parts of names. A field that several columns are named for
+    goes to the one whose cells look most like it; one that none is named for, to one half of whose cells, at least, look
+    like it.
     """
     uses: dict[int, str] = {}
     for place, is_plain in find_named_like_groups(table, registry).items():
@@ -46,11 +47,12 @@ def guess_columns(
     named = find_named(table.header)
     certain = []
     for field, places in named.items():
-        if len(places) == 1 or field is Field.GROUPS:
+        if len(places) == 1 or field in SEVERAL:
             uses |= dict.fromkeys(places, field)
             certain += places
     for field in Field:
-        if field in uses.values():
+        # no cell looks like a name
+        if field in uses.values() or field is Field.NAME:
             continue
         least = 0.0
         places = named.get(field, [])

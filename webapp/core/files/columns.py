@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from webapp.core.files.fields import (
     REQUIRED,
     Field,
+    NamePart,
     is_fallback,
     letters,
+    name_part,
     plain_letters,
     recognise,
 )
@@ -23,7 +25,7 @@ Uses = Mapping[int, str]
 
 @dataclass(frozen=True)
 class Places:
-    """Which columns of a file are used, and how. Several may hold groups."""
+    """Which columns of a file are used, and how. Several may hold groups, and parts of names."""
 
     uses: Uses
 
@@ -50,7 +52,7 @@ class Places:
 
 
 def match_columns(header: Sequence[str]) -> Places | None:
-    """Find the columns by their names; None if a required one is missing, or one is doubled, except Groups."""
+    """Find the columns by their names; None if a required one is missing or doubled."""
     named = find_named(header)
     for field in REQUIRED:
         if len(named.get(field, ())) != 1:
@@ -69,7 +71,26 @@ def find_named(header: Sequence[str]) -> dict[Field, list[int]]:
         if field := recognise(name):
             found = less_plainly if is_fallback(name) else named
             found.setdefault(field, []).append(place)
-    return less_plainly | named
+    found = less_plainly | named
+    if names := found.get(Field.NAME):
+        found[Field.NAME] = choose_names(header, names)
+    return found
+
+
+def choose_names(
+    header: Sequence[str],
+    places: Sequence[int],
+) -> list[int]:
+    """Of the columns that are named for people's names, those that make up a name: a whole one, else its parts."""
+    by_part: dict[NamePart, list[int]] = {part: [] for part in NamePart}
+    for place in places:
+        by_part[name_part(header[place])].append(place)
+    if whole := by_part[NamePart.WHOLE]:
+        return whole[:1]
+    given, either, family = (by_part[part] for part in list(NamePart)[:3])
+    if given and family:
+        return given + family
+    return given + either[:1] + family
 
 
 _NAMES_TO_HIDE = """

@@ -23,8 +23,8 @@ def template(
     """
     least = "".join(roles[-1:])
     rows = [
-        (EXAMPLES[0], least, ", ".join(groups[:2])),
-        (EXAMPLES[1], least, ", ".join(groups[:1])),
+        (EXAMPLES[0], "Example One", least, ", ".join(groups[:2])),
+        (EXAMPLES[1], "Example Two", least, ", ".join(groups[:1])),
     ]
     return write_lines([field.heading for field in Field], rows)
 

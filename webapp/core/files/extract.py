@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from webapp.core.addresses import split_name
 from webapp.core.files.columns import MEMBER, Places, name_of
 from webapp.core.files.csv_writer import EXAMPLES
 from webapp.core.files.errors import UnreadableFileError
-from webapp.core.files.fields import Field, is_ticked
+from webapp.core.files.fields import Field, is_ticked, name_part
 from webapp.core.files.table import Line, Table
 from webapp.core.text.phrases import CodedText
 
@@ -21,6 +22,7 @@ class Cells(NamedTuple):
     email: str
     role: str
     groups: str
+    name: str = ""
 
 
 def extract_people(
@@ -57,9 +59,11 @@ def extract_people(
     if end:
         overflowed = sum(any(line.cells[end:]) for line in lines)
     groups = places.of(Field.GROUPS)
+    names = places.of(Field.NAME)
     counts: list[CodedText] = [
         {"code": "trimmed", "n": table.sheet.trimmed},
         name_columns("joined", groups if len(groups) > 1 else []),
+        name_columns("joined_names", names if len(names) > 1 else []),
         name_columns("ticks", places.of(MEMBER)),
         name_columns("ignored", find_ignored(table, places)),
         {"code": "overflowed", "n": overflowed},
@@ -89,10 +93,14 @@ def read_people(
     lines: Iterable[Line],
     places: Places,
 ) -> Iterator[Cells]:
-    """What these lines say; a field without a column is "". Groups: of all their columns, and the names of the ticked ones."""
+    """What these lines say; a field without a column is "".
+
+    Groups: of all their columns, and the names of the ticked ones. Name: its parts, else what stands beside the e-mail.
+    """
     emails = places.of(Field.EMAIL)
     roles = places.of(Field.ROLE)
     groups = places.of(Field.GROUPS)
+    parts = sorted(places.of(Field.NAME), key=lambda place: name_part(name_of(table.header, place)))
     end = places.end(table.header)
     members = {place: name_of(table.header, place) for place in places.of(MEMBER)}
     for line in lines:
@@ -106,11 +114,14 @@ def read_people(
                 names.append(f"{name} ({line.cell(place)})")
             elif answer:
                 names.append(name)
+        email, name = split_name(line.cell(emails[0])) if emails else ("", "")
+        name = " ".join(filter(None, map(line.cell, parts))) or name
         yield Cells(
             line.number,
-            line.cell(emails[0]) if emails else "",
+            email,
             line.cell(roles[0]) if roles else "",
             ", ".join(filter(None, names)),
+            name,
         )
 
 
@@ -135,7 +146,7 @@ def find_prefilled(
             places.uses.get(place) for place, cell in enumerate(line.cells) if _has_word(cell)
         }
         is_going_on = Field.GROUPS in with_words and Field.ROLE not in uses
-        if not is_going_on and with_words <= set(Field):
+        if not is_going_on and with_words <= {*Field} - {Field.NAME}:
             prefilled.append(line.number)
     return []  # nobody has an e-mail: then it is the columns that are wrong
 

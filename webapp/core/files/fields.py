@@ -1,4 +1,4 @@
-"""The three things Muster reads about a person, and the many names that columns give them.
+"""What Muster reads about a person, and the many names that columns give them.
 
 Both the reading of a file (which separator brings out the most known names?) and the matching of columns
 ask here. A name is compared without regard to case, accents, spaces, hyphens, underscores and what stands
@@ -7,19 +7,20 @@ in brackets: "E-Mail-Adresse", "e_mail adresse" and "Email Address [Required]" a
 
 import re
 import unicodedata
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Field(StrEnum):
     """What a column can hold, in the order in which the template shows it."""
 
     EMAIL = "email"
+    NAME = "name"
     ROLE = "role"
     GROUPS = "groups"
 
     @property
     def heading(self) -> str:
-        """The name of its column in the template: "Email", "Role", "Groups"."""
+        """The name of its column in the template: "Email", "Name", "Role", "Groups"."""
         return self.capitalize()
 
 
@@ -42,6 +43,8 @@ def letters(place: int) -> str:
 
 
 REQUIRED = (Field.EMAIL, Field.ROLE)
+SEVERAL = (Field.NAME, Field.GROUPS)
+"""Fields that several columns may hold."""
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -103,6 +106,42 @@ _CERTAIN = {
         enhetsgrupper ryhma ryhmat группа группы グループ 组 群组 群組 그룹
     """,
 }
+
+
+class NamePart(IntEnum):
+    """What a column holds of people's names, in the order in which the parts are joined."""
+
+    GIVEN = 0
+    EITHER = 1
+    """“Name”: the whole one, unless another column holds a part; then it is the other part."""
+    FAMILY = 2
+    WHOLE = 3
+
+
+_NAME_PARTS = {
+    NamePart.GIVEN: """
+        first firstname firstnames given givenname givennames forename forenames christianname middlename middlenames
+        vorname vornamen rufname prenom prenoms primernombre nombredepila primeironome nomeproprio
+        voornaam voornamen roepnaam imie imiona krestnijmeno fornamn fornavn etunimi отчество
+    """,
+    NamePart.EITHER: "name names naam nom nombre nombres nome namn navn nimi jmeno isim имя",
+    NamePart.FAMILY: """
+        last lastname lastnames surname surnames family familyname secondname
+        nachname nachnamen familienname zuname nomdefamille apellido apellidos apelido apelidos sobrenome sobrenomes
+        cognome achternaam familienaam tussenvoegsel nazwisko prijmeni efternamn etternavn efternavn sukunimi
+        soyad soyadi soyisim фамилия
+    """,
+    NamePart.WHOLE: """
+        fullname fullnames completename displayname realname personname firstandlastname firstnamelastname
+        lastnamefirstname staffname employeename membername contactname
+        vollername vollstandigername vollstaendigername vorundnachname vornameundnachname nachnamevorname
+        vornamenachname anzeigename nomcomplet nometprenom prenometnom nomprenom prenomnom nomaffiche
+        nombrecompleto nombreyapellidos apellidosynombre nombreapellidos nomecompleto nomeesobrenome
+        nominativo nomeecognome cognomeenome nomecognome volledigenaam weergavenaam imieinazwisko nazwiskoiimie
+        celejmeno jmenoaprijmeni fulltnamn fulltnavn fullstandigtnamn kokonimi adsoyad adisoyadi
+        фио полноеимя 名前 氏名 お名前 姓名 名字 이름 성명 성함
+    """,
+}
 _FALLBACK = {
     Field.EMAIL: """
         userprincipalname upn username userlogin login loginname loginemail loginid signin signinname
@@ -118,8 +157,9 @@ def _by_name(names: dict[Field, str]) -> dict[str, Field]:
     return {plain_letters(name): field for field in names for name in names[field].split()}
 
 
+_PARTS = {plain_letters(name): part for part in NamePart for name in _NAME_PARTS[part].split()}
 _LESS_PLAIN = _by_name(_FALLBACK)
-_KNOWN = _LESS_PLAIN | _by_name(_CERTAIN)
+_KNOWN = _LESS_PLAIN | _by_name(_CERTAIN) | dict.fromkeys(_PARTS, Field.NAME)
 
 _BRACKETED = re.compile(r"[\[(][^\[\]()]*[\])]")
 _REMARKS = ("required", "optional", "mandatory")
@@ -147,6 +187,11 @@ def is_fallback(name: str) -> bool:
     A directory's export has "Mail" beside "User principal name", and then the former is meant.
     """
     return _key(name) in _LESS_PLAIN
+
+
+def name_part(name: str) -> NamePart:
+    """What a column of this name holds of people's names."""
+    return _PARTS.get(_key(name), NamePart.EITHER)
 
 
 def _key(name: str) -> str:

@@ -14,6 +14,7 @@ class Problem(StrEnum):
     """A column with something wrong in it."""
 
     EMAIL = "email"
+    NAME = "name"
     ROLE = "role"
     GROUPS = "groups"
 
@@ -48,6 +49,8 @@ class Sort(Order):
     LINE_DOWN = "-line"
     EMAIL = "email"
     EMAIL_DOWN = "-email"
+    NAME = "name"
+    NAME_DOWN = "-name"
     ROLE = "role"
     ROLE_DOWN = "-role"
     GROUPS = "groups"

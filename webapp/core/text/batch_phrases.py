@@ -37,6 +37,7 @@ _READING = {
     "header_row": "header found in row {row}",
     "ignored": "{n:column|columns} {columns} ignored",
     "joined": "columns {columns} joined as groups",
+    "joined_names": "columns {columns} joined as names",
     "no_header": "no header row",
     "overflowed": "extra cells of {n} {n:row|rows} were read as groups",
     "pasted": "pasted",

@@ -70,30 +70,32 @@ def apply(
     by: User,
     registry: Registry,
     *,
+    name: str = "",
     batch_id: int | None = None,
     row_id: int | None = None,
     theirs: Theirs = Theirs.REVOKE_MANAGING,
 ) -> Outcome:
     """Change the access of somebody who is there, with message and audit events. Does not commit.
 
-    theirs: what becomes of the invitations of somebody who is deactivated. Returns the row's outcome for now.
+    name: a new one for an invitation; "": it stays. Users keep their own. theirs: what becomes of the invitations of somebody
+    who is deactivated. Returns the row's outcome for now.
     """
     assert change.before
     assert change.after
     assert change.subject
     kind, subject_id = change.subject
     person: User | Invitation = db.session.get_one(people_list.KINDS[kind], subject_id)
-    if change.after != change.before:
+    is_user = isinstance(person, User)
+    before = access_in_names(change.before, registry)
+    after = access_in_names(change.after, registry)
+    is_renamed = bool(name) and not is_user and name != person.name
+    if is_renamed:
+        before["name"], after["name"] = person.name, name
+        person.name = name
+    if is_renamed or change.after != change.before:
         give(person, change.after)
-        is_user = isinstance(person, User)
-        events.record(
-            by,
-            "user.changed" if is_user else "invitation.changed",
-            person,
-            before=access_in_names(change.before, registry),
-            after=access_in_names(change.after, registry),
-            batch=batch_id,
-        )
+        action = "user.changed" if is_user else "invitation.changed"
+        events.record(by, action, person, before=before, after=after, batch=batch_id)
     if isinstance(person, User):
         if change.effect:
             _set_state(person, change.effect == Do.REACTIVATE, theirs, by, batch_id)
@@ -116,25 +118,25 @@ def apply(
 
 
 def invite(
-    people: Sequence[tuple[Address, Access, int | None]],
+    people: Sequence[tuple[Address, str, Access, int | None]],
     by: User,
     registry: Registry,
     *,
     valid_days: int,
     batch_id: int | None = None,
 ) -> list[int]:
-    """Invite people who have no account: one without a row, or many, each with the id of their row.
+    """Invite people who have no account: address, name, access, and the id of their row, if they have one.
 
     Returns their invitations' ids. All or none, in a fixed number of statements. Does not commit.
     """
-    new = [(address, access) for address, access, _ in people]
+    new = [person[:3] for person in people]
     ids = invitations.add_invitations(new, by, valid_days=valid_days, batch_id=batch_id)
     invited = []
     details = {}
     messages = []
-    for new_id, (address, access, row_id) in zip(ids, people, strict=True):
+    for new_id, (address, name, access, row_id) in zip(ids, people, strict=True):
         invited.append((new_id, address.display))
-        details[new_id] = {"after": access_in_names(access, registry)}
+        details[new_id] = {"after": named(name) | access_in_names(access, registry)}
         messages.append(
             {
                 "recipient": address.display,
@@ -177,6 +179,11 @@ def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
     """An access in names, as the audit log keeps it."""
     groups = ALL_GROUPS if access.everything else access.group_names(registry)
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
+
+
+def named(name: str) -> dict[str, str]:
+    """A name, if there is one, as the audit log keeps it."""
+    return {"name": name} if name else {}
 
 
 def diff(change: PlannedChange, registry: Registry) -> CodedText:

@@ -266,7 +266,7 @@ def merge_duplicates(
     _by: User,
     row_id: int,
 ) -> ChangeSet:
-    """Merge the rows with this row's e-mail: the first gets the groups of all, the others are removed.
+    """Merge the rows with this row's e-mail: the first gets the groups of all, and a name; the others are removed.
 
     Raises RuleViolationError where their roles differ.
     """
@@ -279,8 +279,12 @@ def merge_duplicates(
         )
     names = ",".join(row.groups for row in rows)
     groups = _join(_by_key(split_groups(names), registry))
-    merged = Change(first, "groups", first.groups, groups)
-    return ChangeSet([merged, *_removals(later)], rows)
+    name = next((row.name for row in rows if row.name), "")
+    merged = [
+        Change(first, "groups", first.groups, groups),
+        Change(first, "name", first.name, name),
+    ]
+    return ChangeSet([*merged, *_removals(later)], rows)
 
 
 @changes.command

@@ -197,7 +197,8 @@ def _invite(
     for row in rows:
         assert row.change.after
         domain = (row.email_key or "").rpartition("@")[2]  # it was judged at the review
-        people.append((parse(row.email.strip(), {domain}), row.change.after, row.id))
+        address = parse(row.email.strip(), {domain})
+        people.append((address, row.full_name, row.change.after, row.id))
     registry = lookup.registry()
     ids = apply.invite(people, by, registry, valid_days=batch.valid_days, batch_id=batch.id)
     for row, invitation_id in zip(rows, ids, strict=True):
@@ -208,7 +209,8 @@ def _invite(
 def _update(row: Row, batch: Batch, by: User) -> None:
     change = row.change
     registry = lookup.registry()
-    row.outcome = apply.apply(change, by, registry, batch_id=batch.id, row_id=row.id)
+    name = row.full_name if batch.kind is BatchKind.UPLOAD else ""
+    row.outcome = apply.apply(change, by, registry, name=name, batch_id=batch.id, row_id=row.id)
     if row.outcome is Outcome.UPDATED:
         row.reason = apply.diff(change, registry)
     elif change.subject:

@@ -13,9 +13,13 @@ from webapp.core.text import row_phrases
 from webapp.models import Batch, Row
 from webapp.services.batches import planner, row_search
 
-FIRST_COLUMNS = tuple(field.heading for field in Field)
 STATUS_COLUMNS = ("Status", "Reason", "Suggestion")
-"""The columns that a download begins and ends with."""
+"""The columns that a download ends with."""
+
+
+def first_columns(*, has_names: bool) -> list[str]:
+    """The columns that a download begins with."""
+    return [field.heading for field in Field if has_names or field is not Field.NAME]
 
 
 def rows(
@@ -24,14 +28,14 @@ def rows(
 ) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
     """The header and lines of what the filter finds, on all pages.
 
-    Email, Role and Groups come first, then the file's other columns as read, then what Muster says of the row.
+    The cells of the review come first, then the file's other columns as read, then what Muster says of the row.
     """
     used = Places.from_dict(batch.columns).uses
     width = len(batch.header)
     if is_download(batch.header):
         width -= len(STATUS_COLUMNS)
     others = [place for place in range(width) if place not in used]
-    header = [*FIRST_COLUMNS]
+    header = first_columns(has_names=batch.has_names)
     header += [batch.header[place] for place in others]
     header += STATUS_COLUMNS
     return header, _lines(batch, find, others)
@@ -43,10 +47,11 @@ def _lines(
     others: Sequence[int],
 ) -> Iterator[Sequence[str]]:
     """The rows with the plans that the review shows."""
+    first = first_columns(has_names=batch.has_names)
     plans = planner.show(batch)  # kept until the last row is read
     for row in row_search.iterate_rows(batch, find):
         read = dict(enumerate(row.read_cells))
-        cells = [row.email, row.role, row.groups]
+        cells = [row.cell(heading.lower()) for heading in first]
         cells += [read.get(place, "") for place in others]
         cells += _status(batch, row)
         yield cells
@@ -55,10 +60,16 @@ def _lines(
 
 def is_download(header: Sequence[str]) -> bool:
     """Whether a file with this header was downloaded here."""
-    columns = tuple(header)
-    if columns[:3] != FIRST_COLUMNS:
-        return False
-    return columns[-3:] == STATUS_COLUMNS
+    return tuple(header[-3:]) == STATUS_COLUMNS and bool(find_first_columns(header))
+
+
+def find_first_columns(header: Sequence[str]) -> list[str]:
+    """Those columns with which this header begins as a download does."""
+    for has_names in (True, False):
+        first = first_columns(has_names=has_names)
+        if list(header[: len(first)]) == first:
+            return first
+    return []
 
 
 def _status(

@@ -99,12 +99,12 @@ def plan_rows(
         part = people[start : start + limit]
         plans = planner.plan_rows(part, policy)
         rows = []
-        for line, email, role, groups in part:
+        for person in part:
+            line = person.line
             values = dict(plans[line])
             values["line"] = line
-            values["read_email"] = values["email"] = email
-            values["read_role"] = values["role"] = role
-            values["read_groups"] = values["groups"] = groups
+            for name in FIELDS:
+                values[f"read_{name}"] = values[name] = getattr(person, name)
             values["read_cells"] = lines[line]
             values["hint"] = reading.hints.get(line)
             rows.append(values)
@@ -229,6 +229,6 @@ def _find_same_rows(
         if not row.read_cells:
             staying[next_line] = row
             next_line += 1
-        elif lines := same[row.read_email, row.read_role, row.read_groups]:
+        elif lines := same[row.read_email, row.read_role, row.read_groups, row.read_name]:
             staying[lines.pop()] = row
     return staying

@@ -15,6 +15,7 @@ from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
+from webapp.core.files.extract import Cells
 from webapp.core.plan.planner import Candidate, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
@@ -26,12 +27,14 @@ from webapp.services.directory import lookup
 
 _WRITTEN = (
     "email",
+    "name",
     "role",
     "groups",
     "removed_at",
     "email_key",
     "issues",
     "email_wrong",
+    "name_wrong",
     "role_wrong",
     "groups_wrong",
     "plan",
@@ -56,26 +59,27 @@ def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def plan_rows(rows: Iterable[tuple[int, str, str, str]], policy: Policy) -> dict[int, Values]:
-    """Plan rows (line, email, role, groups), given in the order of lines. By line; five queries for any number."""
+def plan_rows(rows: Iterable[Cells], policy: Policy) -> dict[int, Values]:
+    """Plan rows, given in the order of lines. By line; five queries for any number."""
     schema = RowSchema(policy.registry)
-    candidates = [_check_row(schema, *row) for row in rows]
+    candidates = [_check_row(schema, row) for row in rows]
     people = lookup.people({row.email_key for row in candidates if row.email_key})
     steps = plan(candidates, people, policy)
     return {row.line: _column_values(row.email_key, steps[row.line]) for row in candidates}
 
 
-def _check_row(schema: RowSchema, line: int, email: str, role: str, groups: str) -> Candidate:
+def _check_row(schema: RowSchema, row: Cells) -> Candidate:
     """Check one row by the schema. A row in error keeps its e-mail key, so that its duplicates are found."""
-    address, wrong_email = schema.cell("email", email)
-    entry, wrong_role = schema.cell("role", role)
-    access, wrong_groups = schema.cell("groups", groups)
-    issues = (*wrong_email, *wrong_role, *wrong_groups)
+    address, wrong_email = schema.cell("email", row.email)
+    _, wrong_name = schema.cell("name", row.name)
+    entry, wrong_role = schema.cell("role", row.role)
+    access, wrong_groups = schema.cell("groups", row.groups)
+    issues = (*wrong_email, *wrong_name, *wrong_role, *wrong_groups)
     key, domain = (address.key, address.domain) if address else (None, "")
     if issues:
-        return Candidate(line, key, domain, issues=issues)
+        return Candidate(row.line, key, domain, issues=issues)
     return Candidate(
-        line,
+        row.line,
         key,
         domain,
         replace(access, role=entry.id),
@@ -118,7 +122,7 @@ def plan_stored_rows(
     """
     policy = make_policy(batch, by or batch.planned_for, lookup.registry())
     if batch.kind is BatchKind.UPLOAD:
-        return plan_rows(((row.line, row.email, row.role, row.groups) for row in rows), policy)
+        return plan_rows(map(_cells, rows), policy)
     steps = people_rows.plan_people(batch, rows, policy)
     planned: dict[int, Values] = {}
     for row in rows:
@@ -126,6 +130,10 @@ def plan_stored_rows(
         cells = people_rows.cells(step, policy.registry)
         planned[row.line] = _column_values(row.email_key, step) | cells
     return planned
+
+
+def _cells(row: Row) -> Cells:
+    return Cells(row.line, row.email, row.role, row.groups, row.name)
 
 
 def find_changed(rows: Sequence[Row], plans: Mapping[int, Values]) -> list[Row]:

@@ -61,7 +61,7 @@ def find_page(batch: Batch, find: Find) -> Page[Row]:
 def _find_ids(batch: Batch, find: Find) -> list[Any]:
     """The ids, lines and plans of all rows that are asked for, in order; one query."""
     # cells are read only where they are looked through
-    cells = (Row.email, Row.role, Row.groups) if find.text else ()
+    cells = (Row.email, Row.name, Row.role, Row.groups) if find.text else ()
     says = _says(find)
     rows = db.session.execute(_filter(select(Row.id, Row.line, Row.plan, *cells), batch, find))
     return [row for row in rows if says(*row[3:])]
@@ -72,7 +72,7 @@ def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
     says = _says(find)
     query = _filter(select(Row), batch, find).execution_options(yield_per=CHUNK)
     for row in db.session.scalars(query):
-        if says(row.email, row.role, row.groups):
+        if says(row.email, row.name, row.role, row.groups):
             yield row
 
 
@@ -107,14 +107,14 @@ def find_row(
 
 
 def _says(find: Find) -> Callable[..., bool]:
-    """Whether cells (e-mail, role, groups) match the search, as written or by the names that the grid shows."""
+    """Whether cells (e-mail, name, role, groups) match the search, as written or by the names that the grid shows."""
     if not find.text:
         return lambda *_cells: True
     registry = lookup.registry()
     role_name = cache(registry.role_name)
     names = cache(lambda groups: ", ".join(map(registry.group_name, split_groups(groups))))
-    return lambda email, role, groups: find.says(
-        email, role, groups, role_name(role), names(groups)
+    return lambda email, name, role, groups: find.says(
+        email, name, role, groups, role_name(role), names(groups)
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webapp.core.addresses import Address, key_of, parse
+from webapp.core.addresses import Address, keep_name, key_of, parse
 from webapp.core.errors import RuleViolationError
+from webapp.core.files.extract import Cells
 from webapp.core.plan.planner import Access, PlannedChange, Ref
 from webapp.core.text import row_phrases
 from webapp.db import begin_write, db
@@ -35,7 +36,8 @@ def invite(cells: Mapping[str, str], by: User, *, proven: bool = False) -> Invit
     """
     begin_write()
     address, access = _plan(cells, by, proven)
-    return _finish(address, access, by, in_force.settings().invite_days)
+    name = keep_name(cells["name"], cells["email"])
+    return _finish(address, name, access, by, in_force.settings().invite_days)
 
 
 def replace_invitation(
@@ -50,7 +52,12 @@ def replace_invitation(
     old = invitations.get_pending(invitation_id, by)
     if key_of(email) == old.email_key:
         raise InviteRefusedError({"field": "email", "code": "same_address"})
-    cells = {"email": email, "role": old.role.name, "groups": old.group_names}
+    cells = {
+        "email": email,
+        "name": old.name,
+        "role": old.role.name,
+        "groups": old.group_names,
+    }
     address, access = _plan(cells, by, proven)
     row = outbox.unfinished_row(old.id)
     invitations.revoke(old, by)
@@ -64,13 +71,13 @@ def replace_invitation(
     replaced_addresses.record(old.email_key, address.display, address.key)
     if row:
         outbox.reassign_row(row, old.id, address)
-    return _finish(address, access, by, old.valid_days, old.batch_id, row)
+    return _finish(address, old.name, access, by, old.valid_days, old.batch_id, row)
 
 
 def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Address, Access]:
     """One person's address, and what they would get. Raises InviteRefusedError. Does not commit."""
     registry = lookup.registry()
-    row = (1, cells["email"], cells["role"], cells["groups"])
+    row = Cells(1, cells["email"], cells["role"], cells["groups"], cells["name"])
     planned = planner.plan_rows([row], lookup.policy(by, registry))[1]
     change = PlannedChange.from_dict(planned["plan"], planned["change_dict"])
     if change.before and change.subject:
@@ -87,6 +94,7 @@ def _plan(cells: Mapping[str, str], by: User, proven: bool) -> tuple[Address, Ac
 
 def _finish(
     address: Address,
+    name: str,
     access: Access,
     by: User,
     days: int,
@@ -96,7 +104,7 @@ def _finish(
     """Add the invitation and its message, commit, and wake a worker."""
     row_id = row.id if row else None
     [invitation_id] = apply.invite(
-        [(address, access, row_id)],
+        [(address, name, access, row_id)],
         by,
         lookup.registry(),
         valid_days=days,

@@ -57,11 +57,14 @@ def find_people(refs: Iterable[Ref]) -> dict[Ref, NewRow]:
     found: dict[Ref, NewRow] = {}
     for kind, model in people_list.KINDS.items():
         ids = [ref_id for of_kind, ref_id in wanted if of_kind == kind]
-        query = select(model.id, model.email_key, model.email).where(in_json(model.id, ids))
-        for person_id, key, email in db.session.execute(query):
+        query = select(model.id, model.email_key, model.email, model.name).where(
+            in_json(model.id, ids)
+        )
+        for person_id, key, email, name in db.session.execute(query):
             found[kind, person_id] = {
                 "email": email,
                 "email_key": key,
+                "name": name,
                 "role": "",
                 "groups": "",
                 "change_dict": {"subject": [kind, person_id]},
@@ -105,6 +108,7 @@ _COPIED = (
     "file_name",
     "header",
     "columns",
+    "has_names",
     "mode",
     "change_roles",
     "valid_days",
@@ -116,6 +120,7 @@ _COPIED_OF_ROW = (
     "line",
     "email",
     "email_key",
+    "name",
     "role",
     "groups",
     "read_cells",

@@ -18,6 +18,7 @@ from webapp.core.files.column_guesses import find_named_like_groups
 from webapp.core.files.columns import Places, match_columns
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import extract_people
+from webapp.core.files.fields import Field
 from webapp.core.files.source_file import choose_sheet, open_file, open_pasted
 from webapp.core.files.table import Sheet, Table
 from webapp.core.text.notices import find_notices
@@ -78,7 +79,8 @@ def _match(
         row, places = known
         return sheet.table(row), places, "remembered"
     if export.is_download(table.header):
-        return table, match_columns(table.header[:3]), "downloaded"
+        first = export.find_first_columns(table.header)
+        return table, match_columns(first), "downloaded"
     fitting = [each for each in sheets if any(match_columns(line.cells) for line in each.head)]
     is_open = source.sheet is None and len(fitting) > 1
     if is_open or find_named_like_groups(table, lookup.registry()):
@@ -181,6 +183,9 @@ def store_reading(
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
     batch.columns = reading.places.as_dict() if reading.places else {}
+    batch.has_names = any(person.name for person in reading.people)
+    if reading.places and reading.places.of(Field.NAME):
+        batch.has_names = True
     batch.notices = [asdict(notice) for notice in reading.notices]
     db.session.add(batch)
     db.session.flush()

@@ -111,7 +111,7 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     lines: list[Sequence[str]] = []
     for person in _load(_in_order(wanted)):
         if person.status not in left_out:
-            lines.append((person.email, person.role.name, person.group_names))
+            lines.append((person.email, person.name, person.role.name, person.group_names))
     return lines
 
 

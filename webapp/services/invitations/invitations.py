@@ -96,17 +96,17 @@ def _is_revocable(by: User) -> ColumnElement[bool]:
 
 
 def add_invitations(
-    people: Sequence[tuple[Address, Access]],
+    people: Sequence[tuple[Address, str, Access]],
     by: User,
     *,
     valid_days: int,
     batch_id: int | None = None,
 ) -> list[int]:
-    """Add invitations; expired ones of the same e-mails are closed. Does not commit.
+    """Add invitations: address, name, access; expired ones of the same e-mails are closed. Does not commit.
 
     -> their ids, in the order of the people. A fixed number of statements, however many.
     """
-    keys = [address.key for address, _ in people]
+    keys = [address.key for address, _, _ in people]
     closed = _close(in_json(Invitation.email_key, keys), Invitation.expires_at <= utcnow())
     reason = "it had expired, a fresh one takes its place"
     events.record_many(by, "invitation.closed", closed, reason=reason)
@@ -115,6 +115,7 @@ def add_invitations(
         {
             "email": address.display,
             "email_key": address.key,
+            "name": name,
             "role_id": access.role,
             "all_groups": access.everything,
             "nonce": nonce,
@@ -123,7 +124,7 @@ def add_invitations(
             "invited_by_id": by.id,
             "batch_id": batch_id,
         }
-        for (address, access), nonce in zip(people, nonces, strict=True)
+        for (address, name, access), nonce in zip(people, nonces, strict=True)
     ]
     ids = list(
         db.session.scalars(
@@ -131,7 +132,7 @@ def add_invitations(
         )
     )
     hashes, members = [], []
-    for invitation_id, nonce, (_, access) in zip(ids, nonces, people, strict=True):
+    for invitation_id, nonce, (_, _, access) in zip(ids, nonces, people, strict=True):
         token = invitation_links.derive_token(invitation_id, nonce)
         hashes.append({"id": invitation_id, "token_hash": tokens.hash_token(token)})
         for group_id in sorted(access.groups):
