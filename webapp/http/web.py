@@ -34,6 +34,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import (
     become_administrators,
+    day,
     full,
     lasting,
     plural,
@@ -264,6 +265,7 @@ def register_words(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=lambda moment: when(moment, utcnow(), zone()),
         full=lambda moment: full(moment, zone()),
+        day=lambda moment: day(moment, utcnow(), zone()),
         clock=lambda moment: moment.astimezone(zone()).strftime("%H:%M:%S"),
         lasting=lasting,
         clip=clip,

@@ -229,7 +229,8 @@ class TestCarriedOut:
             1,
         )
         page = admin.get(f"/batches/{batch.id}").page
-        assert page.h1 == "2 of 2 done"
+        assert page.h1 == "Deactivate 2 people"
+        assert "2 deactivated, today at" in page.text
         assert "Deactivated" in page.text
 
     def test_reactivating(self, admin):

@@ -265,7 +265,8 @@ class TestAfterConfirm:
         assert [row.why for row in rows_of(batch)] == ["Cancelled before its email went", "Cancelled before it was done"]
         assert db.session.scalars(db.select(Invitation)).one().state is InvitationState.REVOKED
         page = admin.get(f"/batches/{batch.id}").page
-        assert page.h1.startswith("Cancelled:")
+        assert page.h1 == "staff.csv"
+        assert "Cancelled, today at" in page.text
         assert "Cancelled before it was done" in page.text
 
     def test_the_progress_part_is_polled_and_ends_with_the_batch(self, admin):

@@ -163,7 +163,8 @@ class TestReverted:
         assert f"/batches/{undo.id}" in [a["href"] for a in page.all("a")]
         assert not page.all("button", id="revert")
         report = admin.get(f"/batches/{undo.id}").page
-        assert report.h1 == "2 of 2 done"
+        assert report.h1 == "Revert of “staff.csv”"
+        assert "2 reverted, today at" in report.text
         assert "This revert takes back staff.csv" in report.text
         admin.post(f"/batches/{batch.id}/reversal", status=409)
         admin.post(f"/batches/{undo.id}/reversal", status=409)

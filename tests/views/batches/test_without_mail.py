@@ -64,12 +64,13 @@ class TestNothingSaysSent:
     def test_the_report_says_so_and_leads_on(self, owner):
         batch = finished(owner)
         page = owner.get(f"/batches/{batch.id}").page
-        assert page.h1 == "2 of 2 done, nobody emailed"
+        assert "2 created, none emailed, today at" in page.text
+        assert "0 of 2 joined" in page.text
         assert "2 invitations were not emailed" in page.text
         assert "2 Created" in page.text
         for href in (f"/link-sheets/new?upload={batch.id}", "/messages", "/settings/email"):
             assert page.all("a", href=href), href
-        assert "Not emailed, written as a file" in page.text
+        assert page.text.count("Copy link") == 2
         assert "Handed to the mail server" not in page.text
 
     def test_resending_does_not_say_sent_either(self, owner):
@@ -82,7 +83,7 @@ class TestNothingSaysSent:
         batch_job.process(action.id)
         outbox_job.send()
         report = owner.get(to).page.text
-        assert "2 of 2 done, nobody emailed" in report
+        assert "2 written as files, none emailed" in report
         assert "2 Written as files" in report
         assert "Sent again" not in report
 
@@ -162,7 +163,7 @@ class TestOnceThereIsAServer:
         assert "never emailed" not in owner.get("/").page.text
         report = owner.get(f"/batches/{batch.id}").page.text
         assert "never emailed" not in report
-        assert "Handed to the mail server" in report
+        assert report.count("Sent today") == 2
 
     def test_the_report_offers_those_of_its_own_upload(self, owner, batch, sink, change_settings):
         change_settings(mail_url="")

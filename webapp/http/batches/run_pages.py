@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
 
 from webapp import queue
-from webapp.core.lists.paging import member
-from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
+from webapp.db import utcnow
 from webapp.http.batches.review_page import kind_context
 from webapp.http.web import current_user
-from webapp.models import Batch, BatchState, Outcome
-from webapp.services.batches import report, reverts
-from webapp.services.directory import people_list
+from webapp.models import Batch, BatchState, Outcome, Row
+from webapp.services.batches import joining, report, reverts
 from webapp.services.mail import outbox, throttle
 from webapp.services.operations import heartbeats
-from webapp.services.people import link_sheets
+from webapp.services.settings import in_force
 
-FEW = 10
-"""Rows of one outcome on a report at first."""
+FEW, FEWER = 10, 5
+"""Rows of one outcome on a report at first; of those invited by how far they have come."""
 MANY = 5000
 """Rows of one outcome where all are asked for."""
 
@@ -52,32 +51,71 @@ def _common_context(batch: Batch, tally: Counter[str]) -> dict[str, Any]:
 
 def report_context(batch: Batch) -> dict[str, Any]:
     """What the report shows."""
-    shown = member(Outcome, request.args.get("show"))
     tally = report.tally(batch)
     by = current_user()
-    rows_by = {}
-    sent = set()
-    for outcome in Outcome:
-        if tally[outcome]:
-            rows = list(report.list_rows(batch, outcome, MANY if outcome is shown else FEW))
-            rows_by[outcome] = rows
-            sent |= {row.invitation_id for row in rows if row.invitation_id}
+    lists = _list_rows(batch, tally, request.args.get("show", ""))
     is_retrier = by.may(Permission.INVITATIONS_MAKE)
     is_offered = is_retrier and reverts.is_offered(batch)
-    linkable = []
-    if by.may(Permission.MESSAGES_SEE):
-        invited = people_list.find_refs(Filter(batch_id=batch.id))
-        linkable = link_sheets.find_links(invited, by)["ready"]
     return {
         **_common_context(batch, tally),
+        **joined_context(batch),
         "is_revertible": is_offered,
         "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
-        "rows_by": rows_by,
         "can_retry": bool(tally[Outcome.FAILED]) and is_retrier,
-        "linkable": linkable,
-        "deliveries": outbox.find_deliveries(sent),
+        "linkable": by.may(Permission.MESSAGES_SEE) and joining.count_linkable(batch, by),
+        **_people_context(lists),
         "changed": report.changed_since(batch),
-        "unsent": len(report.unsent(batch)),
-        "until": report.valid_until(batch),
+    }
+
+
+def stages_context(batch: Batch) -> dict[str, Any]:
+    """What the card of those who joined shows, and the first of those invited by how far they have come."""
+    context = joined_context(batch)
+    lists = {stage: joining.list_rows(batch, stage, FEWER) for stage in joining.STAGES}
+    tally = report.tally(batch)
+    return {**context, **_people_context(lists), "tally": tally}
+
+
+def _people_context(lists: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+    """Who the rows of a report are about, and what became of their e-mails."""
+    rows = [row for each in lists.values() for row in each]
+    sent = {row.invitation_id for row in rows if row.invitation_id}
+    return {
+        "lists": lists,
+        "deliveries": outbox.find_deliveries(sent),
+        "users": joining.find_users(rows),
+    }
+
+
+def _list_rows(batch: Batch, tally: Counter[str], shown: str) -> dict[str, Sequence[Row]]:
+    """The first rows of each outcome, and of those invited the first of each stage; of the one that is `shown`, all."""
+    lists: dict[str, Sequence[Row]] = {}
+    if batch.tally is not None:
+        return lists
+    for outcome in filter(tally.get, Outcome):
+        if outcome is not Outcome.INVITED:
+            limit = MANY if shown == outcome else FEW
+            lists[outcome.value] = list(report.list_rows(batch, outcome, limit))
+            continue
+        for stage in joining.STAGES:
+            limit = MANY if shown == stage else FEWER
+            lists[stage] = joining.list_rows(batch, stage, limit)
+    return lists
+
+
+def joined_context(batch: Batch) -> dict[str, Any]:
+    """What the card of those who joined shows, which asks for itself again. unsent: how many were never e-mailed."""
+    by = current_user()
+    unsent = len(report.unsent(batch))
+    is_sending = in_force.environment().mail_url and not unsent
+    is_reminder = is_sending and by.may(Permission.INVITATIONS_MAKE)
+    return {
+        "batch": batch,
+        "joined": joining.count_joined([batch.id]).get(batch.id, joining.NOBODY),
+        "latest": joining.latest(batch),
+        "unsent": unsent,
+        "to_remind": joining.count_to_remind(batch, by) if is_reminder else None,
+        "reminded_at": joining.last_reminded(batch),
+        "now": utcnow(),
     }

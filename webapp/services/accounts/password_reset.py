@@ -10,23 +10,20 @@ from webapp.core.errors import (
     PasswordRequiredError,
     RuleViolationError,
 )
-from webapp.core.plan.actions import RESENDS_AN_HOUR
 from webapp.core.security.passwords import hash_password
 from webapp.core.security.permissions import Permission
 from webapp.db import begin_write, db, utcnow
 from webapp.models import (
     OWNER_ROLE_ID,
     AccountLink,
-    Invitation,
     LinkPurpose,
     MessageKind,
-    Priority,
     User,
     UserState,
 )
 from webapp.services.accounts import profile, sessions, two_factor
 from webapp.services.audit import events
-from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
 from webapp.services.links import account_links
 from webapp.services.mail import outbox
 from webapp.services.settings import in_force
@@ -73,7 +70,12 @@ def ask(email: str, peer: str) -> None:
     begin_write()
     is_theirs = User.email_key == key, User.state == UserState.ACTIVE
     user = db.session.scalar(select(User).where(*is_theirs))
-    if _send_link(user, peer) if user else _send_invitation_again(key, peer):
+    if user:
+        is_sent = _send_link(user, peer)
+    else:
+        invitation = invitations.find_open(key)
+        is_sent = invitation is not None and invitations.send_again(invitation, peer)
+    if is_sent:
         outbox.commit()
     else:
         db.session.rollback()
@@ -148,25 +150,3 @@ def use(token: str, purpose: LinkPurpose, password: str = "") -> User:
         profile.set_password(user, password_hash, how="by a link")
     outbox.commit()
     return user
-
-
-def _send_invitation_again(email_key: str, peer: str) -> bool:
-    """Send the open invitation of this address again, with the same link. Does not commit.
-
-    -> whether it does: none that nobody has been handed yet, and none more often than people may resend it.
-    """
-    person = lookup.people([email_key]).get(email_key)
-    if person is None or person.state != "pending" or person.sent_this_hour >= RESENDS_AN_HOUR:
-        return False
-    invitation = db.session.get_one(Invitation, person.id)
-    if invitation.expires_at is None:
-        return False
-    outbox.add_message(
-        MessageKind.INVITATION,
-        invitation.email,
-        invitation_id=invitation.id,
-        priority=Priority.SINGLE,
-    )
-    events.record(None, "invitation.sent_again", invitation, peer)
-    lookup.bump_version()
-    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
@@ -87,12 +87,3 @@ def unsent(batch: Batch) -> set[int | None]:
     is_pending = Invitation.state == InvitationState.PENDING
     ids = select(Invitation.id).where(is_unsent, is_pending)
     return set(db.session.scalars(ids))
-
-
-def valid_until(batch: Batch) -> datetime | None:
-    """When the last of the batch's open invitations expires, or None where none is open."""
-    query = select(func.max(Invitation.expires_at)).where(
-        Invitation.batch_id == batch.id,
-        Invitation.state == InvitationState.PENDING,
-    )
-    return db.session.scalar(query)

@@ -157,10 +157,13 @@ def _people(wanted: Filter) -> Subquery:
     invitations = invitations.where(Invitation.state == InvitationState.PENDING)
     if wanted.concern:
         invitations = invitations.where(is_concern(wanted.concern))
+        users = users.where(false())
     if wanted.batch_id:
         invitations = invitations.where(is_of_batch(wanted.batch_id))
-    if wanted.concern or wanted.batch_id:
-        users = users.where(false())
+        keys = select(Row.email_key).where(
+            Row.batch_id == wanted.batch_id, Row.outcome.is_not(None)
+        )
+        users = users.where(User.email_key.in_(keys))
     return union_all(users, invitations).subquery()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import lazyload
 
 from webapp.core.addresses import Address
 from webapp.core.errors import ConflictError, NotFoundError, OutOfRankError, PasswordRequiredError
-from webapp.core.plan.actions import Theirs
+from webapp.core.plan.actions import RESENDS_AN_HOUR, Theirs
 from webapp.core.plan.planner import Access, Plan
 from webapp.core.security import tokens
 from webapp.core.security.passwords import hash_password
@@ -43,6 +43,12 @@ def find_by_token(given: str) -> Invitation | None:
     """The invitation that a link belongs to, or None."""
     is_it = Invitation.token_hash == tokens.hash_token(given)
     return db.session.scalar(select(Invitation).where(is_it))
+
+
+def find_open(email_key: str) -> Invitation | None:
+    """The pending invitation of this e-mail whose link works, or None."""
+    is_its = Invitation.email_key == email_key, Invitation.expires_at > utcnow()
+    return db.session.scalar(select(Invitation).where(IS_PENDING, *is_its))
 
 
 def get_pending(invitation_id: int, by: User) -> Invitation:
@@ -189,7 +195,44 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
     return len(revoked)
 
 
+def send_again(invitation: Invitation, peer: str) -> bool:
+    """Send an invitation again, as its person asked. Does not commit. -> whether it goes: not more often than people may resend.
+
+    Of an expired one the link is a new one: who has only the old one stays out.
+    """
+    about = ("invitation", invitation.id)
+    if lookup.people_by_id([about])[about].sent_this_hour >= RESENDS_AN_HOUR:
+        return False
+    expiry = {}
+    if invitation.is_expired:
+        invitation_links.renew(invitation)
+        expiry = hand_over(invitation, again=True)
+    outbox.add_message(
+        MessageKind.INVITATION,
+        invitation.email,
+        invitation_id=invitation.id,
+        priority=Priority.SINGLE,
+    )
+    events.record(None, "invitation.sent_again", invitation, peer, **expiry)
+    lookup.bump_version()
+    return True
+
+
 # Commands
+
+
+def ask_again(given: str, peer: str) -> None:
+    """Send the expired invitation of a link again, with a new link to its own address. Runs after the answer."""
+    begin_write()
+    invitation = find_by_token(given)
+    if invitation is None or link_state(invitation) != "expired":
+        db.session.rollback()
+    elif send_again(invitation, peer):
+        outbox.commit()
+    else:
+        email = invitation.email
+        db.session.rollback()
+        events.count_refusal("link.refused", None, f"the expired invitation of {email}", peer)
 
 
 def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:

@@ -32,5 +32,10 @@ def is_good(invitation: Invitation) -> bool:
 def ensure_link(invitation: Invitation) -> None:
     """If the server's key was changed, raise the version and store the hash of the new link. Does not commit."""
     if not is_good(invitation):
-        invitation.version += 1
-        invitation.token_hash = tokens.hash_token(token(invitation))
+        renew(invitation)
+
+
+def renew(invitation: Invitation) -> None:
+    """Raise the version, and with it the link: those sent before open nothing. Does not commit."""
+    invitation.version += 1
+    invitation.token_hash = tokens.hash_token(token(invitation))

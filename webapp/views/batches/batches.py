@@ -24,8 +24,8 @@ from webapp.http.web import (
     require,
 )
 from webapp.models import Batch, BatchKind, BatchState
+from webapp.services.batches import joining, turns, upload
 from webapp.services.batches import review as batches
-from webapp.services.batches import turns, upload
 from webapp.services.directory import lookup
 
 bp = Blueprint("batches", __name__, url_prefix="/batches")
@@ -44,6 +44,7 @@ def index() -> str:
         before=before,
         kind=kind,
         more=len(found) == 50,
+        joined=joining.count_joined(batch.id for batch in found),
         **dialog_context(),
     )
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, render_template, request, url_for
 
 from webapp.core.files.csv_writer import write_lines
 from webapp.core.lists.paging import member
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
-from webapp.http.web import Answer, current_user, redirect_to, require
+from webapp.http.batches.run_pages import joined_context, stages_context
+from webapp.http.questions import ask
+from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import Outcome, Row
+from webapp.services.batches import joining, reverts, staging
 from webapp.services.batches import report as reports
-from webapp.services.batches import reverts, staging
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -45,17 +48,63 @@ def revert(batch_id: int) -> Answer:
     return redirect_to("batches.show", batch_id=batch.id)
 
 
+@bp.get("/joined")
+@require(Permission.BATCHES_SEE)
+def joined(batch_id: int) -> Answer:
+    """How many have joined by now, and who; where the report shows all of a list, only how many."""
+    batch = batches.get_batch(batch_id)
+    if not is_fragment():
+        return redirect_to("batches.show", batch_id=batch_id)
+    if request.args.get("show"):
+        return render_template("batches/_joined.html", **joined_context(batch))
+    return render_template("batches/_joined_partial.html", **stages_context(batch))
+
+
+@bp.get("/reminders")
+@bp.post("/reminders")
+@require(Permission.INVITATIONS_MAKE)
+def remind(batch_id: int) -> Answer:
+    """The question before all who have not joined get a reminder; a POST sends it."""
+    batch = batches.get_batch(batch_id)
+    home = url_for("batches.show", batch_id=batch_id)
+    if request.method == "POST":
+        n = joining.remind(batch_id, current_user())
+        said = (
+            f"A reminder goes to {plural(n, 'person')}."
+            if n
+            else "Everybody has joined, or was reminded within the hour."
+        )
+        return redirect_to("batches.show", batch_id=batch_id, say=said)
+    n = joining.count_to_remind(batch, current_user())
+    return ask(
+        asks=f"Send a reminder to {plural(n, 'person')}?",
+        tells=f"The link stays the same and works {plural(batch.valid_days, 'day')} more.",
+        does=f"Remind {n:,}",
+        keeps="Cancel",
+        home=home,
+        is_harmless=True,
+        section="uploads",
+        trail=(("Uploads", "batches.index"),),
+    )
+
+
 @bp.get("/report.csv")
 @require(Permission.BATCHES_SEE)
 def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
     batch, outcome = batches.get_batch(batch_id), member(Outcome, request.args.get("outcome"))
     unsent = reports.unsent(batch)
+    closed = joining.closings(batch)
+    zone = in_force.settings().time_zone
 
     def line(row: Row) -> tuple[str, ...]:
         reason = row.why or (
             "Not emailed: no mail server was set" if row.invitation_id in unsent else ""
         )
+        joined_at = closed.get(row.invitation_id)
+        joined = f"{joined_at.astimezone(zone):%Y-%m-%d %H:%M}" if joined_at else ""
+        if row.invitation_id in closed and row.outcome is Outcome.INVITED:
+            joined = joined or "Not yet"
         return (
             str(row.line),
             row.email,
@@ -63,12 +112,13 @@ def report(batch_id: int) -> Response:
             row.groups,
             (row.outcome or Outcome.WAITING).value.capitalize(),
             reason,
+            joined,
         )
 
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
     return attach(
         write_lines(
-            ("Row", "Email", "Role", "Groups", "Outcome", "Reason"),
+            ("Row", "Email", "Role", "Groups", "Outcome", "Reason", "Joined"),
             map(line, reports.list_rows(batch, outcome)),
         ),
         name,

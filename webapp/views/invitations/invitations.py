@@ -12,18 +12,22 @@ from webapp.core.security.permissions import Permission
 from webapp.http.auth import (
     answer_dead_link,
     check_given_password,
+    count_try,
     record_refusal,
     start_session,
 )
 from webapp.http.forms import AcceptForm, ReaddressForm, form_page, show_issues
 from webapp.http.invite_dialog import TABS, dialog_context, invite_form
+from webapp.http.rate_limits import Limit
 from webapp.http.web import (
     PUBLIC,
     Answer,
     current_user,
     page_or_fragment,
+    peer,
     redirect_to,
     require,
+    run_after_response,
     safe_next,
 )
 from webapp.models import Invitation
@@ -31,6 +35,7 @@ from webapp.services.batches import single_invite
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
@@ -157,6 +162,28 @@ def show(token: str) -> Answer:
         return dead_link_page(invitation, invitations.link_state(invitation))
     start_session(user)
     return redirect_to("dashboard.index", say=f"Welcome, {user.name}. You are in.")
+
+
+@bp.post("/<token>/renewal")
+@require(PUBLIC)
+def renew(token: str) -> Answer:
+    """Ask for a new link in place of an expired one. The answer is the same whether it goes or not."""
+    invitation = invitations.find_by_token(token)
+    worth = invitations.link_state(invitation)
+    if worth == "open":
+        return redirect_to("invitations.show", token=token)
+    if invitation is None or worth != "expired" or not in_force.environment().mail_url:
+        return dead_link_page(invitation, worth)
+    count_try(invitation.email_key, Limit.RESET, f"a new link for {invitation.email}")
+    run_after_response(invitations.ask_again, token, peer())
+    return redirect_to("invitations.asked")
+
+
+@bp.get("/asked")
+@require(PUBLIC)
+def asked() -> str:
+    """What is said to whoever asked for a new link; to whom it goes is not."""
+    return render_template("invitations/gone.html", worth="asked", invitation=None)
 
 
 def dead_link_page(invitation: Invitation | None, worth: str) -> Answer:
