@@ -62,6 +62,11 @@ class Page:
         """The values of inputs of this name."""
         return [a.get("value", "") for a in self.all("input", name=name)]
 
+    def chosen(self, name: str) -> list[str]:
+        """What is chosen in the lists of this name."""
+        options = [(each, within) for tag, each, within in self.tags if tag == "option" and "selected" in each]
+        return [each["value"] for each, within in options if any(of.get("name") == name for _, of in within)]
+
     def _open_tag(self, tag: str, rest: str) -> None:
         found = [(name.lower(), unescape(a or b or c)) for name, a, b, c in ATTRIBUTE.findall(rest)]
         attributes = dict(found)

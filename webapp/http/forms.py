@@ -31,9 +31,13 @@ from webapp.http.auth import check_password
 from webapp.http.web import Answer
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
+from webapp.settings.parsers import list_zones
 
 ANY_NAME = r"[\s,]*[^\s,]"
 NO_NAME = "Type the name of a group, or several with commas between them."
+LONG_PHRASES = {
+    "email_domain_incomplete": "The domain is incomplete: add the part after the dot, as in name@example.org.",
+}
 RANKS = [str(rank) for rank in range(1, OWNER_RANK)]
 """What a role may have: below the Owner's."""
 
@@ -68,7 +72,7 @@ def parse_address(text: str | None, *domains: str) -> Address:
         allowed = (*in_force.settings().allowed_domains, *domains)
         return parse((text or "").strip(), allowed)
     except InvalidAddressError as error:
-        raise ValidationError(row_phrases.describe({"code": error.code})) from error
+        raise ValidationError(_describe({"code": error.code})) from error
 
 
 def form_page(template: str, form: FlaskForm, **context: Any) -> Answer:
@@ -89,7 +93,12 @@ def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
         field.errors = []
         for issue in issues:
             if issue["field"] == field.name:
-                field.errors.append(row_phrases.describe(issue))
+                field.errors.append(_describe(issue))
+
+
+def _describe(issue: dict[str, Any]) -> str:
+    """The sentence for an issue; under a field there is more room than under a cell."""
+    return LONG_PHRASES.get(issue["code"]) or row_phrases.describe(issue)
 
 
 class ForgottenForm(FlaskForm):  # type: ignore[misc]
@@ -175,11 +184,21 @@ class SetupForm(AcceptForm):
     organisation = line_field("Organisation", "Type your organisation’s name.")
     email = EmailField("Email", [DataRequired("Type your email.")])
 
+    time_zone = SelectField(
+        "Time zone",
+        choices=lambda: list(list_zones(_own_zone()).items()),
+        default=lambda: _own_zone(),
+    )
+
     address: Address
 
     def validate_email(self, field: Field) -> None:
         """Set `address`."""
         self.address = parse_address(field.data)
+
+
+def _own_zone() -> str:
+    return in_force.environment().text("TIME_ZONE")
 
 
 class GroupForm(FlaskForm):  # type: ignore[misc]

@@ -20,6 +20,8 @@ class Asked:
     is_long: bool = False
     choices: Mapping[str, str] | None = None
     """Value -> what it is called."""
+    units: Mapping[str, str] | None = None
+    """Of a length of time: the letter that stands for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ MODES = {
 }
 REQUIRED_OF = {"off": "No one", "managers": "People who manage users", "everyone": "Everyone"}
 
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 REPLY_TO = {"no": "The address above", "yes": "The person who confirmed it"}
 
 SECTIONS = {
@@ -58,12 +61,16 @@ SECTIONS = {
                 choices=REQUIRED_OF,
             ),
             Asked(
-                "SESSION_IDLE", "Sign out after inactivity", "A number with m, h or d: 30m, 8h, 7d."
+                "SESSION_IDLE",
+                "Sign out after inactivity",
+                "So long without opening or changing anything.",
+                units=UNITS,
             ),
             Asked(
                 "SESSION_MAX",
                 "Sign out in any case after",
-                "A number with m, h or d.",
+                "Also who is at work just then.",
+                units=UNITS,
             ),
         ),
     ),

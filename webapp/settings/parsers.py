@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from email.utils import parseaddr
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import idna
 from sqlalchemy.engine import make_url
@@ -17,6 +17,9 @@ from webapp.core.text.formatting import LONGEST_MESSAGE, as_typed
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _ADDRESS = re.compile(r"[!-~]+@[^\s@<>,;]+")
 _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w~-][\w.~-]*)*/*", re.ASCII | re.IGNORECASE)
+_PLACE = re.compile(
+    r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/"
+)
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 """Seconds, the longest first."""
 
@@ -124,6 +127,13 @@ def format_duration(value: timedelta) -> str:
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     raise ValueError
+
+
+def list_zones(current: str) -> dict[str, str]:
+    """The time zones that people choose from, by name, the current one among them; what each is called."""
+    names = {"UTC", current}
+    names |= {name for name in available_timezones() if _PLACE.match(name)}
+    return {name: name.replace("_", " ") for name in sorted(names)}
 
 
 def server_zone(tz: str) -> ZoneInfo:

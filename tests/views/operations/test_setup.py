@@ -6,6 +6,7 @@ import pytest
 from webapp.db import db
 from webapp.models import AuditEvent, Organisation, User
 from webapp.services.operations import first_run
+from webapp.services.settings import in_force
 
 from tests.client import Client
 from tests.factories import PASSWORD
@@ -37,6 +38,19 @@ def test_the_link_sets_muster_up_and_signs_the_owner_in(client, link):
     assert (owner.name, owner.role.name, owner.all_groups) == ("Maren Okafor", "Owner", True)
     assert db.session.get_one(Organisation, 1).name == "Northfield Academy"
     assert "setup.done" in db.session.scalars(db.select(AuditEvent.action)).all()
+
+
+def test_the_time_zone_is_asked_for_unless_the_server_sets_it(client, link, change_settings):
+    assert not client.get(link).page.all("select", name="time_zone"), "MUSTER_TIME_ZONE is set here"
+    change_settings(given=frozenset())
+    assert client.get(link).page.all("select", name="time_zone", data_own_zone="")
+    again = client.post(link, {**FILLED, "email": "maren@northfield", "time_zone": "Asia/Tokyo"}, 422).page
+    assert "The domain is incomplete: add the part after the dot" in again.text
+    assert again.all("input", name="email", autofocus="")
+    assert again.chosen("time_zone") == ["Asia/Tokyo"]
+    assert not again.all("select", name="time_zone", data_own_zone="")
+    client.post(link, {**FILLED, "time_zone": "Asia/Tokyo"})
+    assert in_force.settings().time_zone.key == "Asia/Tokyo"
 
 
 def test_while_there_is_no_owner_every_way_in_says_where_the_link_is(client, link):

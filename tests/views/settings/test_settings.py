@@ -25,7 +25,8 @@ from tests.steps import rows_of, stage, upload
 def save(client: Client, section: str, status: int = 303, **typed: str) -> Any:
     """As the page sends it: what it showed, but for what is typed."""
     page = client.get(f"/settings/{section}").page
-    form = {name: page.values(name)[0] for name in SECTIONS[section].names if page.values(name)}
+    names = [*SECTIONS[section].names, *(f"{name}-unit" for name in SECTIONS[section].names)]
+    form = {name: value for name in names for value in page.values(name) + page.chosen(name)}
     seen = {f"seen-{name}": page.values(f"seen-{name}")[0] for name in SECTIONS[section].names if page.values(f"seen-{name}")}
     return client.post(f"/settings/{section}", {**form, **seen, **typed}, status)
 
@@ -137,8 +138,26 @@ class TestSaving:
         assert "Use at most 120 characters." in save(owner, "general", 422, NAME="x" * 121).page.text
 
     def test_a_length_of_time_is_shown_in_its_largest_unit(self, owner):
-        save(owner, "sign-in", SESSION_IDLE="90m", SESSION_MAX="48h")
-        assert owner.get("/settings/sign-in").page.values("SESSION_MAX") == ["2d"]
+        save(owner, "sign-in", **{"SESSION_IDLE": "90", "SESSION_IDLE-unit": "m", "SESSION_MAX": "48", "SESSION_MAX-unit": "h"})
+        page = owner.get("/settings/sign-in").page
+        assert (page.values("SESSION_IDLE"), page.chosen("SESSION_IDLE-unit")) == (["90"], ["m"])
+        assert (page.values("SESSION_MAX"), page.chosen("SESSION_MAX-unit")) == (["2"], ["d"])
+        assert in_force.settings().session_max == timedelta(days=2)
+        assert not page.all("option", value="s"), "nobody counts in seconds"
+
+    def test_a_length_of_time_that_is_no_number_stays_as_typed(self, owner):
+        page = save(owner, "sign-in", 422, **{"SESSION_IDLE": "soon", "SESSION_IDLE-unit": "d"}).page
+        assert "Type a length of time" in page.text
+        assert (page.values("SESSION_IDLE"), page.chosen("SESSION_IDLE-unit")) == (["soon"], ["h"])
+
+    def test_the_time_zone_is_chosen_from_a_list(self, owner, change_settings):
+        change_settings(given=frozenset())
+        page = owner.get("/settings/general").page
+        assert page.chosen("TIME_ZONE") == ["UTC"]
+        assert page.all("option", value="Europe/Berlin")
+        assert not page.all("option", value="Etc/GMT+5")
+        save(owner, "general", NAME="N", TIME_ZONE="America/New_York")
+        assert "America/New York" in owner.get("/settings/general").page.text
 
     def test_the_environment_wins_and_the_page_shows_it_read_only(self, owner, change_settings):
         save(owner, "uploads", MAX_ROWS="7")

@@ -76,8 +76,15 @@ def prepare() -> list[str]:
     return lines
 
 
-def finish(token: str, organisation: str, name: str, address: Address, password: str) -> User:
-    """Set Muster up: the organisation's name and the Owner. The link works once; of two at once one wins.
+def finish(
+    token: str,
+    organisation: str,
+    name: str,
+    address: Address,
+    password: str,
+    time_zone: str,
+) -> User:
+    """Set Muster up: the organisation's name, its time zone and the Owner. The link works once; of two at once one wins.
 
     The password has passed `schemas.passwords`. Raises ConflictError where the link does not work (any more).
     """
@@ -87,7 +94,10 @@ def finish(token: str, organisation: str, name: str, address: Address, password:
     if not is_open(token):
         db.session.rollback()
         raise ConflictError(DONE)
-    in_force.organisation().name = organisation
+    place = in_force.organisation()
+    place.name = organisation
+    if time_zone != in_force.environment().text("TIME_ZONE"):
+        place.settings = {"TIME_ZONE": time_zone}
     owner = _create_owner(address, name, password_hash)
     lookup.bump_version()
     db.session.commit()

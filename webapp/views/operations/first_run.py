@@ -31,7 +31,12 @@ def create(token: str) -> Answer:
     if not form.validate():
         return render_template("operations/first_run/show.html", form=form), 422
     owner = first_run.finish(
-        token, form.organisation.data, form.name.data, form.address, form.password.data
+        token,
+        form.organisation.data,
+        form.name.data,
+        form.address,
+        form.password.data,
+        form.time_zone.data,
     )
     start_session(owner)
     return redirect_to("dashboard.index", say=f"{form.organisation.data} is set up.")

@@ -26,6 +26,8 @@ from webapp.services.mail import render
 from webapp.services.operations import change_settings, status
 from webapp.services.settings import in_force
 from webapp.settings.pages import NAME, SECTIONS, Section
+from webapp.settings.parsers import list_zones
+from webapp.settings.settings import ON_PAGES
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -109,7 +111,7 @@ def get_section(section: str) -> Section:
 
 def store(section: Section, *, proven: bool = False) -> bool:
     """Save what was typed since the page was opened: other fields may have been set by somebody else meanwhile."""
-    form = request.form
+    form = read_form()
     typed = {
         name: form[name]
         for name in section.names
@@ -120,10 +122,19 @@ def store(section: Section, *, proven: bool = False) -> bool:
     return change_settings.save(typed, current_user(), proven=proven)
 
 
+def read_form() -> dict[str, str]:
+    """What was typed: a number and its unit are one text ("8h")."""
+    form = request.form.to_dict()
+    for name in form.keys() & ON_PAGES:
+        if form[name].strip().isdigit():
+            form[name] = form[name].strip() + form.get(f"{name}-unit", "")
+    return form
+
+
 def page(section: str, problems: dict[str, Any] | None = None) -> str:
     """The page, after a refusal with what was typed."""
     asked = get_section(section)
-    form = request.form
+    form = read_form()
     now = change_settings.current_texts()
     email = last = None
     if section == "email":
@@ -137,6 +148,7 @@ def page(section: str, problems: dict[str, Any] | None = None) -> str:
         typed={name: form.get(name, now[name]) for name in now},
         seen={name: form.get(f"seen-{name}", now[name]) for name in now},
         problems=problems or {},
+        zones=list_zones(now["TIME_ZONE"]),
         email=email,
         last=last,
     )
