@@ -108,4 +108,4 @@ def test_links_to_an_account_are_shown_to_nobody_not_even_the_owner() -> None:
             outbox.get_message(message.id, owner)
     notice = queued(MessageKind.PASSWORD_CHANGED, user)
     assert outbox.list_messages(owner) == [(notice, "Your password was changed: Muster")]
-    assert sum(outbox.count_by_state(owner).values()) == 1
+    assert sum(outbox.count_by_kind(owner).values()) == 1

@@ -31,14 +31,45 @@ def test_the_list_tells_state_recipient_subject_and_the_servers_words(admin: Cli
     text = admin.get("/messages").page.text
     assert text.index(JONAS) < text.index(INES), "newest first"
     assert "Devika Raman invited you to Muster" in text
-    assert "Written as " in text
     assert "1 written as a file, 1 waiting, 0 failed." in text
     assert "Written as a file" in text
     assert "Sent" not in text
 
 
-def test_without_a_mail_server_it_says_so(admin: Client, change_settings: Callable[..., Any]) -> None:
+def test_it_is_found_by_address_and_by_state(admin: Client) -> None:
+    make_message(INES)
+    jobs.send()
+    make_message(JONAS)
+    page = admin.get("/messages").page
+    assert "All 2 Waiting 1 Files 1" in page.text
+    assert page.all("a", aria_label=f"Read the email to {INES}")
+    assert ".eml" not in page.text.replace("become .eml files", ""), "names of files say nothing"
+    files = admin.get("/messages?state=files").page
+    assert INES in files.text
+    assert JONAS not in files.text
+    assert JONAS in admin.get("/messages?q=JONAS").page.text
+    assert INES not in admin.get("/messages?q=JONAS").page.text
+    assert "No message to “nobody” is here." in admin.get("/messages?q=nobody").page.text
+    assert "None is in this state." in admin.get("/messages?state=failed").page.text
+    assert INES in admin.get("/messages?state=unheard-of").page.text
+
+
+def test_older_ones_of_what_was_searched_for(admin: Client) -> None:
+    for n in range(52):
+        make_message(f"user{n}@northfield.example")
+    page = admin.get("/messages?q=user&state=waiting").page
+    (older,) = [link["href"] for link in page.all("a", class_="link") if "before=" in link["href"]]
+    assert "q=user" in older
+    assert "state=waiting" in older
+    assert "user1@" in admin.get(older).page.text
+
+
+def test_without_a_mail_server_it_says_so(
+    admin: Client, change_settings: Callable[..., Any], sign_in: Callable[..., Client]
+) -> None:
     assert "No mail server is set" in admin.get("/messages").page.text
+    assert not admin.get("/messages").page.all("a", href="/settings/email")
+    assert sign_in("Owner").get("/messages").page.all("a", href="/settings/email")
     change_settings(mail_url="smtp://mail.northfield.example")
     assert "No mail server is set" not in admin.get("/messages").page.text
 

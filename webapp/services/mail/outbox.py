@@ -38,6 +38,14 @@ from webapp.services.mail import render, results, throttle
 from webapp.services.settings import in_force
 
 PAGE = 50
+STATES = {
+    "waiting": (MessageState.QUEUED, MessageState.SENDING),
+    "sent": (MessageState.SENT, MessageState.UNCERTAIN),
+    "files": (MessageState.WRITTEN,),
+    "failed": (MessageState.FAILED,),
+    "cancelled": (MessageState.CANCELLED,),
+}
+"""What the list can be narrowed to."""
 KINDS = (MessageKind.INVITATION, MessageKind.REMINDER)
 """The e-mails that carry an invitation's link."""
 
@@ -199,23 +207,38 @@ def delivery_notice() -> str:
     return "Email is held up: it goes out when the mail server answers." if throttle.alarm() else ""
 
 
-def list_messages(viewer: User, before_id: int | None = None) -> list[tuple[Message, str]]:
-    """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries."""
-    older = [Message.id < before_id] if before_id else []
-    ids = _seen_by(viewer, Message.id).where(*older).order_by(Message.id.desc()).limit(PAGE)
+def list_messages(
+    viewer: User,
+    before_id: int | None = None,
+    kind: str = "",
+    words: str = "",
+) -> list[tuple[Message, str]]:
+    """Messages that the viewer may see, each with its subject, newest first, older than `before_id`; a few queries.
+
+    kind: a key of STATES. words: part of the recipient's address.
+    """
+    found = _seen_by(viewer, Message.id)
+    if before_id:
+        found = found.where(Message.id < before_id)
+    if kind in STATES:
+        found = found.where(Message.state.in_(STATES[kind]))
+    if words:
+        found = found.where(Message.recipient.icontains(words, autoescape=True))
+    ids = found.order_by(Message.id.desc()).limit(PAGE)
     listed = render.load_messages(Message.id.in_(ids))
-    found = []
+    messages = []
     for message in listed:
         is_test = message.kind is MessageKind.TEST  # its upload may be long gone
         subject = "Test of an invitation" if is_test else render.render(message).subject
-        found.append((message, subject))
-    return found
+        messages.append((message, subject))
+    return messages
 
 
-def count_by_state(viewer: User) -> Mapping[MessageState, int]:
-    """How many of the messages that the viewer may see are in which state."""
+def count_by_kind(viewer: User) -> dict[str, int]:
+    """How many of the messages that the viewer may see are in the states of each key of STATES."""
     counted = _seen_by(viewer, Message.state, func.count()).group_by(Message.state)
-    return dict(db.session.execute(counted).all())
+    counts = dict(db.session.execute(counted).all())
+    return {kind: sum(counts.get(each, 0) for each in states) for kind, states in STATES.items()}
 
 
 def get_message(message_id: int, viewer: User) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
+from webapp.core.lists.paging import searched
 from webapp.core.security.permissions import Permission
 from webapp.http.web import FRAME_CSP, current_user, get_number, require
 from webapp.services.mail import outbox, render, throttle
@@ -15,12 +16,17 @@ bp = Blueprint("messages", __name__, url_prefix="/messages")
 @require(Permission.MESSAGES_SEE)
 def index() -> str:
     """All messages that one may see, newest first, and whether sending is held up."""
-    listed = outbox.list_messages(current_user(), get_number(request.args, "before"))
+    kind = request.args.get("state", "")
+    words = searched(request.args.get("q", ""))
+    before = get_number(request.args, "before")
+    listed = outbox.list_messages(current_user(), before, kind, words)
     return render_template(
         "mail/index.html",
         listed=listed,
+        kind=kind,
+        words=words,
         more=len(listed) == outbox.PAGE,
-        counts=outbox.count_by_state(current_user()),
+        counts=outbox.count_by_kind(current_user()),
         **throttle.notices(),
     )
 
