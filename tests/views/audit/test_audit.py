@@ -126,6 +126,19 @@ class TestThePage:
         assert shown(first) + shown(rest) == [f"event-{id}" for id in reversed(ids)]
         assert not rest.all("a", class_="link")
 
+    def test_what_one_upload_did_to_many_is_folded_but_not_where_one_searches(self, owner):
+        batch = make_batch(owner.user)
+        for n in range(5):
+            record(owner.user, "invitation.created", make_invitation(f"user{n}@northfield.example"), batch=batch.id)
+        record(owner.user, "user.changed", make_user("Hannah Whitcombe"), batch=batch.id)
+        page = owner.get("/audit").page
+        (fold,) = [a["id"] for a in page.all("tr") if a.get("id", "").startswith("run-")]
+        run = fold.removeprefix("run-")
+        assert len(page.all("tr", data_run=run)) == 12, "six entries with their details"
+        assert f"Changed 1, invited 5 by {batch.name}" in page.text
+        assert page.all("button", data_unfold=run, aria_expanded="false")
+        assert not owner.get("/audit?q=user1").page.all("tr", data_run=run)
+
     def test_says_how_long_entries_are_kept(self, owner, change_settings):
         assert "Entries are kept for 730 days" in owner.get("/audit").page.text
         change_settings(audit_days=0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -134,6 +135,16 @@ def list_page(
     entries = describe_events(found[:size])
     is_last = len(found) <= size
     return entries, None if is_last else found[size - 1].id
+
+
+def in_runs(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries, those together that one upload made one after another on one day."""
+    return [list(run) for _, run in groupby(entries, key=_run_of)]
+
+
+def _run_of(entry: Entry) -> tuple[Any, ...]:
+    batch = entry.batch
+    return (entry.day, entry.who, batch.id) if batch else (entry.event.id,)
 
 
 def describe_events(found: Sequence[AuditEvent]) -> list[Entry]:

@@ -41,7 +41,7 @@ def index() -> str:
         "audit/index.html",
         wanted=wanted,
         given=LogFilterSchema().dump(wanted),
-        entries=entries,
+        runs=browse.in_runs(entries),
         before=before,
         following=following,
         actors=browse.list_actors(),
