@@ -166,6 +166,11 @@ def test_two_steps_and_the_way_back_in_without_the_phone(open_page, portal):
     watched.axe("recovery codes")
     recovery = page.locator("#codes").inner_text().split()
     assert len(recovery) == 10
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="Download").click()
+    assert kept.value.suggested_filename == "muster-recovery-codes.txt"
+    assert kept.value.path().read_text().split() == recovery
     page.get_by_role("link", name="I have kept them").click()
     page.wait_for_url("**/account")
     watched.axe("the account with two steps")
@@ -182,8 +187,14 @@ def test_two_steps_and_the_way_back_in_without_the_phone(open_page, portal):
     page.get_by_label("Code").fill("000000")
     page.keyboard.press("Enter")
     expect(page.get_by_text("This code is not right, or was used already.")).to_be_visible()
+    expect(page.get_by_label("Code")).to_have_attribute("inputmode", "numeric")
+    page.get_by_role("link", name="Use a recovery code").click()
+    again.axe("the second step by a recovery code")
+    page.get_by_label("Recovery code").fill("0000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This code is not right, or was used already.")).to_be_visible()
     again.axe("the second step, refused")
-    page.get_by_label("Code").fill(recovery[0])
+    page.get_by_label("Recovery code").fill(recovery[0])
     page.keyboard.press("Enter")
     page.wait_for_url(portal.url + "/")
 
