@@ -2,15 +2,22 @@
 import { $, $$, make, on } from "./dom.js";
 import { toast } from "./toasts.js";
 
-// A row's details, in the row below it. Without the script they are all shown (muster.css).
+// A row's details, in the row below it, or the rows of its run. Without the script they are all shown (muster.css).
 on("click", "[data-unfold]", (_, button) => {
   const open = button.getAttribute("aria-expanded") !== "true";
   button.setAttribute("aria-expanded", String(open));
   button.closest("tr").classList.toggle("open", open);
+  if (button.dataset.unfold) for (const row of $$(`[data-run="${button.dataset.unfold}"]`)) row.toggleAttribute("data-shown", open);
 });
 
 // Firefox restores what was ticked before a reload. What is sent as soon as it is ticked shows what the server has.
 for (const box of $$("input[type=checkbox][hx-patch]")) if (box.checked !== box.defaultChecked) box.checked = box.defaultChecked;
+
+// The time zone of this browser, where there is one to choose.
+for (const list of $$("select[data-own-zone]")) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  if ([...list.options].some((option) => option.value === timeZone)) list.value = timeZone;
+}
 
 // A button that cannot be used yet stays reachable, so that its reason can be read: aria-disabled, not disabled.
 document.addEventListener("click", (e) => {
@@ -34,6 +41,12 @@ async function copy(text, near) {
   return done;
 }
 on("click", "[data-print]", () => window.print());
+// data-download="#id": what that element holds, as a text file called data-name. It never leaves the browser.
+on("click", "[data-download]", (_, button) => {
+  const href = URL.createObjectURL(new Blob([$(button.dataset.download).textContent.trim() + "\n"], { type: "text/plain" }));
+  make("a", { href, download: button.dataset.name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+});
 on("click", "[data-copy]", async (_, button) => {
   const from = button.dataset.copy.startsWith("#") && $(button.dataset.copy);
   const text = from ? from.value ?? from.textContent.trim() : button.dataset.copy;

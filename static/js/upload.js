@@ -1,5 +1,5 @@
 // Uploads of a file, with their progress.
-import { $, $$, on } from "./dom.js";
+import { $, $$, on, plural } from "./dom.js";
 import { focusProblem } from "./dialogs.js";
 import { foreign } from "./requests.js";
 
@@ -14,14 +14,15 @@ function nameFile(panel, file) {
   for (const part of $$("[data-file-size]", panel)) part.textContent = size(file.size);
 }
 // Says in the dialog why nothing was uploaded. The file stays chosen; again: offer to send the same file once more.
-function refuse(panel, title, text, again) {
+function refuse(panel, title, text, again, label) {
   const banner = $("#upload-refused").content.firstElementChild.cloneNode(true);
   banner.id = "upload-error";
   $("b", banner).textContent = title;
   $("p", banner).textContent = text;
   const button = $("button", banner);
-  if (again) button.addEventListener("click", () => send(panel));
+  if (again) button.addEventListener("click", again);
   else button.remove();
+  if (label) button.textContent = label;
   for (const old of $$("[role=alert]", panel)) old.remove();
   $(".body", panel).prepend(banner);
   $("[type=file]", panel).setAttribute("aria-describedby", "limits upload-error");
@@ -59,7 +60,7 @@ function send(panel, button) {
   request.onload = () => { upload = null; answered(panel, request); };
   request.onerror = () => {
     upload = null;
-    refuse(panel, "The file did not reach the server.", "Check your connection. The file is still chosen, and nothing was sent.", true);
+    refuse(panel, "The file did not reach the server.", "Check your connection. The file is still chosen, and nothing was sent.", () => send(panel));
   };
   request.onabort = () => { upload = null; input.value = ""; state(panel, null); };
   request.send(body);
@@ -67,7 +68,7 @@ function send(panel, button) {
 
 function answered(panel, request) {
   if (!request.getResponseHeader("Muster-Answer") && request.status !== 413)
-    return refuse(panel, foreign(request.status), "Nothing was sent. The file is still chosen.", true);
+    return refuse(panel, foreign(request.status), "Nothing was sent. The file is still chosen.", () => send(panel));
   const to = request.getResponseHeader("HX-Redirect");
   if (to) return location.assign(to);
   const answer = new DOMParser().parseFromString(request.responseText, "text/html");
@@ -77,7 +78,7 @@ function answered(panel, request) {
     if (said) return refuse(panel, said, "Nothing was sent.");
     if (request.status === 413) return refuse(panel, "The server takes no file of this size.", "Remove columns that Muster does not need. Nothing was sent.");
     if (request.status < 500) return refuse(panel, `The server refused the file (${request.status}).`, "Load the page again, then repeat the upload. Nothing was sent.");
-    return refuse(panel, "Something went wrong on our side.", "Nothing was sent. Try again in a minute.", true);
+    return refuse(panel, "Something went wrong on our side.", "Nothing was sent. Try again in a minute.", () => send(panel));
   }
   // Our own markup of the same origin. The new input takes over the file, so that it stays named and chosen.
   const files = $("[type=file]", panel).files;
@@ -86,6 +87,45 @@ function answered(panel, request) {
   $("[type=file]", fresh).files = files;
   if (files[0]) nameFile(fresh, files[0]);
   focusProblem(fresh);
+}
+
+// Several files become as many uploads, one after another; what was refused is told at the end.
+export async function take(panel, files) {
+  const input = $("[type=file]", panel);
+  if (upload || input.disabled) return;
+  if (files.length === 1) {
+    const holder = new DataTransfer();
+    holder.items.add(files[0]);
+    input.files = holder.files;
+    return send(panel);
+  }
+  const refused = [];
+  for (const [n, file] of files.entries()) {
+    nameFile(panel, file);
+    state(panel, "busy");
+    $("[data-upload-status]", panel).textContent = `Checking file ${n + 1} of ${files.length}`;
+    $("progress", panel).value = (100 * n) / files.length;
+    const why = await stage(panel, file);
+    if (why) refused.push(`${file.name}: ${why}`);
+  }
+  if (!refused.length) return location.assign(panel.dataset.list);
+  const rest = files.length - refused.length, all = () => location.assign(panel.dataset.list);
+  refuse(panel, refused.join(" "), rest ? `Nothing was sent. ${plural(rest, "other file")} can be reviewed under Uploads.` : "Nothing was sent.", rest && all, "See uploads");
+}
+/** -> why the server does not take this file; "" where it does. */
+async function stage(panel, file) {
+  if (file.size > Number(panel.dataset.maxMb) * 1024 * 1024) return `It is larger than ${panel.dataset.maxMb} MB.`;
+  const body = new FormData(panel);
+  body.set("file", file);
+  try {
+    const answer = await fetch(panel.action, { method: "POST", body, headers: { "HX-Request": "true", "X-CSRFToken": body.get("csrf_token") } });
+    if (answer.headers.get("HX-Redirect")) return "";
+    if (!answer.headers.get("Muster-Answer")) return foreign(answer.status);
+    const said = new DOMParser().parseFromString(await answer.text(), "text/html");
+    return $("#upload-error b, .toast > span", said)?.textContent.trim() ?? `The server refused it (${answer.status}).`;
+  } catch {
+    return "It did not reach the server.";
+  }
 }
 
 on("change", "[data-upload] [type=file]", (_, input) => send(input.form));
@@ -106,7 +146,9 @@ for (const [event, over] of [["dragenter", true], ["dragover", true], ["dragleav
 on("drop", ".dropzone", (e, zone) => {
   if (zone.dataset.state === "busy" || !(e.dataTransfer?.files.length > 1)) return;
   e.preventDefault();
-  refuse(zone.closest("[data-upload]"), `These are ${e.dataTransfer.files.length} files. One at a time.`, "Nothing was sent. Drop one of them, then the next once it is under review.");
+  const panel = zone.closest("[data-upload]");
+  if (panel.dataset.list) take(panel, [...e.dataTransfer.files]);
+  else refuse(panel, `These are ${e.dataTransfer.files.length} files. One at a time.`, "Nothing was sent. Drop one of them, then the next once it is under review.");
 });
 // A file dropped beside the zone must not replace the page.
 for (const event of ["dragover", "drop"])

@@ -140,19 +140,23 @@ def test_a_file_is_dropped(open_page, portal):
     expect(page.get_by_text("dropped.csv")).to_be_visible()
 
 
-def test_two_files_are_dropped(open_page, portal):
+def test_several_files_are_dropped(open_page, portal):
     watched = open_page()
     sign_in(watched, OWNER)
-    page = watched.go("/users?invite=bulk")
-    page.evaluate(
-        """() => { const d = new DataTransfer();
-        for (const name of ["a.csv", "b.csv"]) d.items.add(new File(["Email,Role"], name, {type: "text/csv"}));
+    drop = """files => { const d = new DataTransfer();
+        for (const [name, text] of Object.entries(files)) d.items.add(new File([text], name, {type: "text/csv"}));
         const drop = new DragEvent("drop", {dataTransfer: d, bubbles: true, cancelable: true});
         document.querySelector("#upload-file").dispatchEvent(drop); }"""
-    )
+    page = watched.go("/users?invite=bulk")
+    page.evaluate(drop, {"north.csv": "Email,Role\na@x.org,Remote\n", "empty.csv": ""})
     alert = page.get_by_role("dialog").get_by_role("alert")
-    expect(alert).to_contain_text("These are 2 files. One at a time.")
-    expect(alert).to_contain_text("Nothing was sent.")
+    expect(alert).to_contain_text("empty.csv: This file is empty.")
+    expect(alert).to_contain_text("Nothing was sent. 1 other file can be reviewed under Uploads.")
+    watched.axe("one of two files refused")
+    page.evaluate(drop, {"south.csv": "Email,Role\nb@x.org,Remote\n", "west.csv": "Email,Role\nc@x.org,Remote\n"})
+    page.wait_for_url("**/batches")
+    for name in ("north.csv", "south.csv", "west.csv"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
 
 
 def test_the_dialog_by_keyboard_alone(open_page, portal):

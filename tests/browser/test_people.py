@@ -327,7 +327,7 @@ UNDER_TOAST = """() => { // in one go: the toast stays for ten seconds
   };
   const all = document.querySelectorAll("main :is(a, button, input:not([type=hidden]))");
   const controls = [...all].filter((control) => control.checkVisibility());
-  scrollTo(0, 0);
+  scrollTo(0, document.body.scrollHeight); // a page can be scrolled on until nothing is under it
   const under = controls.filter((control) => isUnder(control));
   for (const control of controls) {
     control.focus();
