@@ -237,7 +237,7 @@ def list_messages(
 def count_by_kind(viewer: User) -> dict[str, int]:
     """How many of the messages that the viewer may see are in the states of each key of STATES."""
     counted = _seen_by(viewer, Message.state, func.count()).group_by(Message.state)
-    counts = dict(db.session.execute(counted).all())
+    counts: dict[MessageState, int] = dict(db.session.execute(counted).all())
     return {kind: sum(counts.get(each, 0) for each in states) for kind, states in STATES.items()}
 
 
