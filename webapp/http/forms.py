@@ -228,7 +228,7 @@ class GroupsForm(GroupForm):
         return [name for name in lines if name.strip()]
 
 
-class RoleForm(FlaskForm):  # type: ignore[misc]
+class RoleForm(GroupForm):
     """A role; its name is judged when it is saved."""
 
     name = StringField("Name", filters=[to_one_line])

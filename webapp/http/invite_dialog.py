@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 
 from webapp.core.plan.registry import ALL_GROUPS
-from webapp.core.security.permissions import Permission, what_it_does
+from webapp.core.security.permissions import Permission, describe_role
 from webapp.http.forms import InviteForm, UploadForm
 from webapp.http.web import current_user
 from webapp.services.directory import lookup
@@ -32,7 +32,7 @@ def dialog_context(
         tab = asked
     return {
         "single_form": single_form or invite_form(is_empty=True),
-        "about": {role.name: what_it_does(role.permissions) for role in registry.roles},
+        "about": {role.name: describe_role(role) for role in registry.roles},
         "administrators": administrators,
         "upload_form": UploadForm(formdata=None),
         "limits": in_force.settings(),

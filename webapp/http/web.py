@@ -30,7 +30,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp.core.errors import ForbiddenError
 from webapp.core.files.cleaning import clip
 from webapp.core.lists.paging import read_number
-from webapp.core.security.permissions import Permission
+from webapp.core.security.permissions import Permission, describe_role
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import (
     become_administrators,
@@ -276,6 +276,7 @@ def register_words(app: Flask) -> None:
         plural=plural,
         what_sending_does=what_sending_does,
         become_administrators=become_administrators,
+        describe_role=describe_role,
         Permission=Permission,
     )
 

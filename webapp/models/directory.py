@@ -50,6 +50,8 @@ class Role(Model):
     """The name case-folded, as files are matched."""
     rank: Mapped[int]
     permissions: Mapped[JsonTexts]
+    description: Mapped[str] = mapped_column(String(200), default="")
+    """In the Owner's words. Blank: `core.security.permissions.describe_role` words the permissions."""
 
     aliases: Mapped[list[Alias]] = relationship(order_by=Alias.key, viewonly=True)
 

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db import Model
-from webapp.models.columns import Digest, Id, JsonDict
+from webapp.models.columns import Digest, Flag, Id, JsonDict
 from webapp.models.directory import OWNER_ROLE_ID
 
 
@@ -34,6 +34,8 @@ class Organisation(Model):
     """Raised by every change to users, invitations, groups and roles: stored plans that are older are made again."""
     setup_token_hash: Mapped[Digest | None]
     """SHA-256 (hex) of the one-time set-up link's token, while there is no Owner."""
+    without_email: Mapped[Flag]
+    """Whether the first steps go on without a mail server."""
     owner_id: Mapped[int | None]
     """None until Muster is set up."""
     owner_role_id: Mapped[int] = mapped_column(default=OWNER_ROLE_ID)

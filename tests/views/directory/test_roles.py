@@ -36,8 +36,8 @@ def test_everybody_who_sees_people_sees_who_may_what(sign_in, queries):
     page = analyst.get("/roles").page
     for meaning in MEANINGS.values():
         assert meaning.title in page.text
-    assert "Admin 80 0 1 Yes Yes Yes Yes Yes Yes – No" in page.text
-    assert "Analyst 50 1 0 Yes Yes – No" in page.text
+    assert " 80 0 1 Yes Yes Yes Yes Yes Yes – No" in page.text
+    assert " 50 1 0 Yes Yes – No" in page.text
     assert len(page.all("th", scope="row")) == len(SHIPPED_ROLES)
     for control in ("New role", "Actions", "Delete", "hand over"):
         assert control not in page.text
@@ -90,7 +90,31 @@ def test_a_new_role_begins_like_another(owner):
     assert [a["value"] for a in page.all("input", name="permissions") if "checked" in a] == ["users:see", "batches:see"]
 
 
+def test_no_two_shipped_roles_read_alike_where_one_is_chosen(owner):
+    choices = owner.get("/users?invite=single").page.text
+    texts = {shipped.description for shipped in SHIPPED_ROLES[1:]}
+    assert len(texts) == 5
+    for text in texts:
+        assert text in choices
+
+
+def test_the_owner_describes_a_role_in_their_own_words(owner, admin):
+    page = owner.get(f"/roles/{role('Remote').id}").page
+    assert page.all("input", name="description")[0]["value"] == "Can sign in to devices from home."
+    wanted = {"name": "Remote", "rank": "10", "description": "Governors. They   read from home"}
+    owner.post(f"/roles/{role('Remote').id}", wanted)
+    for path in ("/users?invite=single", "/roles"):
+        assert "Governors. They read from home" in admin.get(path).page.text
+    assert told("role.changed").details["after"]["description"] == "Governors. They read from home"
+    owner.post(f"/roles/{role('Remote').id}", {**wanted, "description": ""})
+    assert "Sees their own role and groups" in admin.get("/users?invite=single").page.text
+    assert "Blank: “Sees their own role and groups”." in owner.get(f"/roles/{role('Remote').id}").page.text
+    like = owner.get(f"/roles/new?like={role('Analyst').id}").page
+    assert not like.all("input", name="description")[0].get("value")
+
+
 CANNOT_BE = [
+    ({"description": "x" * 201}, "Use at most 200 characters."),
     ({"name": ""}, "Type a name for the role."),
     ({"name": "x" * 81}, "at most 80 characters"),
     ({"name": "a,b"}, "no comma"),
@@ -165,7 +189,9 @@ def test_a_lower_rank_plans_what_is_under_review_anew(owner, admin):
 
 
 def test_nothing_is_written_where_nothing_changed(owner):
-    owner.post(f"/roles/{role('Analyst').id}", {"name": "Analyst", "rank": "50", "permissions": ["users:see", "batches:see"]})
+    analyst = role("Analyst")
+    same = {"name": "Analyst", "description": analyst.description, "rank": "50", "permissions": ["users:see", "batches:see"]}
+    owner.post(f"/roles/{analyst.id}", same)
     assert told("role.changed") is None
 
 
@@ -213,7 +239,7 @@ def test_who_has_a_role_that_goes_gets_another_which_is_shown_first(owner, sign_
 
 def test_nobody_erased_counts_but_they_get_another_role_too(owner):
     gone = make_user("Hannah Whitcombe", "Remote", state=UserState.ERASED)
-    assert "Remote 10 0 0" in owner.get("/roles").page.text
+    assert " 10 0 0" in owner.get("/roles").page.text
     path = f"/roles/{role('Remote').id}/deletion"
     page = owner.get(path).page
     assert "No one has this role" in page.text

@@ -91,7 +91,7 @@ class TestSingleInvite:
     def test_the_dialog_has_an_address_of_its_own(self, admin):
         page = admin.get("/users?invite=single").page
         assert page.all("dialog", id="invite")
-        assert "Investigator Reads the audit log, sees uploads, sees people" in page.text
+        assert "Investigator Can see people, groups, invitations, reports and the audit log. Cannot change them." in page.text
         assert admin.get("/invitations/new?invite=bulk").page.all("form", id="bulk-panel")
 
 

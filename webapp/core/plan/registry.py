@@ -43,6 +43,7 @@ class RoleEntry:
     name: str
     rank: int
     permissions: frozenset[str] = frozenset()
+    description: str = ""
 
     @property
     def is_owner(self) -> bool:

@@ -95,16 +95,24 @@ def what_it_does(permissions: Iterable[str]) -> str:
 
 
 class Powers(Protocol):
-    """A role, as far as it says who may give it."""
+    """A role, as far as it says who may give it, and what it is for."""
 
     @property
     def rank(self) -> int: ...
+
+    @property
+    def description(self) -> str: ...
 
     @property
     def permissions(self) -> Collection[str]: ...
 
     @property
     def is_owner(self) -> bool: ...
+
+
+def describe_role(role: Powers) -> str:
+    """What a role is for: in the Owner's words, or what its permissions are."""
+    return role.description or what_it_does(role.permissions)
 
 
 def may_grant(rank: int, permissions: Collection[str], role: Powers) -> bool:
@@ -118,6 +126,7 @@ class ShippedRole(NamedTuple):
     name: str
     rank: int
     permissions: tuple[Permission, ...]
+    description: str
 
 
 OWNER_RANK = 100
@@ -133,11 +142,41 @@ _ADMIN = (
 )
 
 SHIPPED_ROLES = (
-    ShippedRole("Owner", OWNER_RANK, (*_ADMIN, Permission.ORGANISATION_MANAGE)),
-    ShippedRole("Admin", 80, _ADMIN),
-    ShippedRole("Investigator", 60, (*_SEES, Permission.AUDIT_READ)),
-    ShippedRole("Analyst", 50, _SEES),
-    ShippedRole("Broadcaster", 30, ()),
-    ShippedRole("Remote", 10, ()),
+    ShippedRole(
+        "Owner",
+        OWNER_RANK,
+        (*_ADMIN, Permission.ORGANISATION_MANAGE),
+        "Can do everything, also change settings and roles. There is one Owner.",
+    ),
+    ShippedRole(
+        "Admin",
+        80,
+        _ADMIN,
+        "Can invite people, change their roles and groups, and read the audit log.",
+    ),
+    ShippedRole(
+        "Investigator",
+        60,
+        (*_SEES, Permission.AUDIT_READ),
+        "Can see people, groups, invitations, reports and the audit log. Cannot change them.",
+    ),
+    ShippedRole(
+        "Analyst",
+        50,
+        _SEES,
+        "Can see people, groups, invitations and the reports of uploads. Cannot change them.",
+    ),
+    ShippedRole(
+        "Broadcaster",
+        30,
+        (),
+        "Can send messages to devices.",
+    ),
+    ShippedRole(
+        "Remote",
+        10,
+        (),
+        "Can sign in to devices from home.",
+    ),
 )
 """The Owner comes first, so that it gets `OWNER_ROLE_ID`. Everybody who can sign in sees their own role and groups."""

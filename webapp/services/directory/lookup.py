@@ -39,10 +39,10 @@ def registry() -> Registry:
 
 def _read_registry() -> Registry:
     roles = []
-    columns = select(Role.id, Role.name, Role.rank, Role.permissions)
+    columns = select(Role.id, Role.name, Role.rank, Role.permissions, Role.description)
     by_rank = columns.order_by(Role.rank.desc(), Role.id)
-    for role_id, name, rank, permissions in db.session.execute(by_rank):
-        roles.append(RoleEntry(role_id, name, rank, frozenset(permissions)))
+    for role_id, name, rank, permissions, description in db.session.execute(by_rank):
+        roles.append(RoleEntry(role_id, name, rank, frozenset(permissions), description))
     groups = []
     by_name = select(Group.id, Group.name).order_by(binary_order(Group.key))
     for group_id, name in db.session.execute(by_name):

@@ -41,8 +41,15 @@ def get_role(role_id: int) -> Role:
     return role
 
 
-def save(role_id: int | None, name: str, rank: int, permissions: Iterable[str], by: User) -> Role:
-    """Make a role (role_id: None), or change its name, rank and permissions, which hold from everybody's next request on.
+def save(
+    role_id: int | None,
+    name: str,
+    description: str,
+    rank: int,
+    permissions: Iterable[str],
+    by: User,
+) -> Role:
+    """Make a role (role_id: None), or change one. Rank and permissions hold from everybody's next request on.
 
     Permissions bring what they are no use without. The old name becomes another name of the role. Raises RuleViolationError
     (field "name") or NotFoundError.
@@ -57,6 +64,7 @@ def save(role_id: int | None, name: str, rank: int, permissions: Iterable[str], 
             key=fold(name),
             rank=rank,
             permissions=needed,
+            description=description,
         )
         db.session.add(role)
         db.session.flush()
@@ -67,6 +75,7 @@ def save(role_id: int | None, name: str, rank: int, permissions: Iterable[str], 
         aliases.rename(role, name)
         role.rank = rank
         role.permissions = needed
+        role.description = description
         after = _audit_details(role)
         if before == after:
             return role
@@ -114,4 +123,9 @@ def remove(role_id: int, replacement_id: int | None, by: User) -> str:
 
 
 def _audit_details(role: Role) -> dict[str, Any]:
-    return {"name": role.name, "rank": role.rank, "permissions": list(role.permissions)}
+    return {
+        "name": role.name,
+        "description": role.description,
+        "rank": role.rank,
+        "permissions": list(role.permissions),
+    }

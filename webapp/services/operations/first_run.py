@@ -129,9 +129,7 @@ def _make_rows() -> None:
             db.session.add(model(id=1))
     if not db.session.scalar(select(func.count(Role.id))):
         for role_id, shipped in enumerate(SHIPPED_ROLES, OWNER_ROLE_ID):
-            role = Role(id=role_id, name=shipped.name, key=fold(shipped.name), rank=shipped.rank)
-            role.permissions = [permission.value for permission in shipped.permissions]
-            db.session.add(role)
+            db.session.add(Role(id=role_id, key=fold(shipped.name), **shipped._asdict()))
         db.session.flush()
         # ids that were given by hand do not move its sequence
         if db.engine.dialect.name == "postgresql":

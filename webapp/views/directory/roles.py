@@ -30,7 +30,7 @@ def show(role_id: int | None = None) -> str:
     like = role_id or get_number(request.args, "like")
     form = RoleForm(formdata=None, obj=roles.get_role(like) if like else None)
     if not role_id:
-        form.name.data = ""
+        form.name.data = form.description.data = ""
     return page("form", role_id, form=form)
 
 
@@ -46,6 +46,7 @@ def save(role_id: int | None = None) -> Answer:
         role = roles.save(
             role_id,
             form.name.data,
+            form.description.data,
             int(form.rank.data),
             form.permissions.data,
             current_user(),
