@@ -141,11 +141,21 @@ SECTIONS = {
     ),
     "general": Section(
         "General",
-        "Name and time zone",
+        "Name, time zone and the link on the first page",
         "building-2",
         (
             Asked(NAME, "Organisation", "In the sidebar, and in every email."),
             Asked("TIME_ZONE", "Time zone", "In which times are shown, such as Europe/Berlin."),
+            Asked(
+                "CONTINUE_URL",
+                "Link on the first page",
+                "Where people go on to once they have joined, such as https://intranet.example.org. Blank: no link.",
+            ),
+            Asked(
+                "CONTINUE_NAME",
+                "What the link leads to",
+                "“Continue to …”, such as Hillcrest Intranet. Blank: the address.",
+            ),
         ),
     ),
     "data": Section(

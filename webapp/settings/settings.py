@@ -126,6 +126,17 @@ class Settings:
     invite_message: str = setting(
         parsers.words, f"up to {LONGEST_MESSAGE:,} characters", is_on_page=True
     )
+    # Where Home leads people who do not invite; "" = nowhere
+    continue_url: str = setting(
+        parsers.pattern(r"https://[^\s/?#@]+([/?#]\S*)?"),
+        "an https address, such as https://intranet.example.org",
+        is_on_page=True,
+    )
+    continue_name: str = setting(
+        parsers.pattern(r"[^\x00-\x1f\x7f]{0,60}"),
+        "one line of up to 60 characters",
+        is_on_page=True,
+    )
     # Who shows it may read /metrics
     metrics_token: str = setting(
         parsers.pattern(r"[!-~]{20,}"),
@@ -142,6 +153,11 @@ class Settings:
 
     # names (without prefix) that the environment set
     given: frozenset[str] = dataclasses.field(repr=False)
+
+    @property
+    def mail_host(self) -> str:
+        """The mail server's host, or ""."""
+        return urlsplit(self.mail_url).hostname or ""
 
     @property
     def opens_here_only(self) -> bool:

@@ -7,27 +7,100 @@ from datetime import timedelta
 
 import pytest
 from webapp.db import db, utcnow
-from webapp.models import BatchState, Invitation, InvitationState, MailCircuit, Message, MessageKind, MessageState
+from webapp.models import (
+    BatchState,
+    Invitation,
+    InvitationState,
+    MailCircuit,
+    Message,
+    MessageKind,
+    MessageState,
+    Row,
+    UserState,
+)
 from webapp.services.operations import dashboard, heartbeats
 
 from tests.factories import make_batch, make_group, make_invitation, make_persona, role
 
 
-def test_the_first_steps_are_groups_and_invitations(owner):
-    page = owner.get("/").page
-    assert "Add your device groups" in page.text
-    assert "Invite your first users" in page.text
-    assert page.all("a", href="/users?invite=bulk")
-    make_group("Exam Laptops")
-    assert "Add your device groups" not in owner.get("/").page.text
-    make_invitation()
-    assert "First steps" not in owner.get("/").page.text
+class TestFirstSteps:
+    def test_groups_email_and_invitations_one_after_the_other(self, owner, change_settings):
+        page = owner.get("/").page
+        assert "0 of 3 done" in page.text
+        assert page.all("li", aria_current="step")[0]["id"] == "step-1"
+        make_group("Exam Laptops")
+        make_group("Library")
+        make_group("Year 3 iPads")
+        page = owner.get("/").page
+        assert "Exam Laptops, Library and 1 more." in page.text
+        assert page.all("li", aria_current="step")[0]["id"] == "step-2"
+        assert "smtp+starttls://user:password@mail.northfield.example:587" in page.text
+        assert page.all("button", data_copy="#mail-line")
+        change_settings(mail_url="smtp://me:secret@mail.northfield.example:2525")
+        page = owner.get("/").page
+        assert "Email goes out through mail.northfield.example." in page.text
+        assert "secret" not in page.text
+        assert "Send me a test" in page.text
+        assert page.all("li", aria_current="step")[0]["id"] == "step-3"
+        make_invitation()
+        assert "First steps" not in owner.get("/").page.text
+
+    def test_the_example_groups_are_named_and_take_one_click(self, owner):
+        page = owner.get("/").page
+        assert "Student Devices, Teacher Laptops, Library Chromebooks" in page.text
+        form = page.all("input", name="names")[0]
+        assert owner.post("/groups", {"names": form["value"], "next": "/"}).location == "/"
+        assert "6 groups added." in owner.get("/").page.text
+
+    def test_one_can_go_on_without_email(self, owner, admin):
+        make_group("Library")
+        db.session.delete(admin.user)
+        db.session.commit()
+        assert owner.post("/first-steps/email").location == "/"
+        page = owner.get("/").page
+        assert "2 of 3 done" in page.text
+        assert "Without email. Set it up" in page.text
+        make_invitation()
+        page = owner.get("/").page
+        assert "First steps" not in page.text
+        assert not page.all("div", id="no-mail-server")
+        assert "Nothing. Email goes out" not in page.text
+        entry = owner.get("/audit").page.text
+        assert "Changed settings: without email" in entry.replace("Without", "without")
+
+    def test_email_stays_a_step_until_somebody_has_joined(self, owner):
+        make_group("Library")
+        make_invitation()
+        page = owner.get("/").page
+        assert page.all("li", aria_current="step")[0]["id"] == "step-2"
+        assert "1 person invited, nobody has joined yet." in page.text
+        make_persona("Admin")
+        page = owner.get("/").page
+        assert "First steps" not in page.text
+        assert page.all("div", id="no-mail-server")
+
+    def test_links_that_open_here_only_are_told(self, owner, change_settings):
+        assert "Links open on this computer only (127.0.0.1)." in owner.get("/").page.text
+        change_settings(public_url="https://127.0.0.1.example.org")
+        assert "this computer only" not in owner.get("/").page.text
 
 
-def test_the_example_set_takes_one_click(owner):
-    form = owner.get("/").page.all("input", name="names")[0]
-    assert owner.post("/groups", {"names": form["value"], "next": "/"}).location == "/"
-    assert "6 groups added." in owner.get("/").page.text
+class TestFigures:
+    def test_lead_to_those_people(self, owner):
+        assert not owner.get("/").page.all("nav", aria_label="Figures")
+        make_persona("Admin")
+        make_invitation("late@northfield.example", expires_in=timedelta(days=-1))
+        make_invitation("soon@northfield.example", expires_in=timedelta(days=2))
+        make_invitation("fine@northfield.example", expires_in=timedelta(days=6))
+        page = owner.get("/").page
+        assert "5 People 3 Not joined yet 1 Expiring soon" in page.text
+        assert page.all("a", href="/users?concern=expiring", data_tone="warn")
+        assert "3 people found" in owner.get(page.all("a", href="/users?status=unjoined")[0]["href"]).page.text
+
+    def test_invite_users_opens_the_dialog_here(self, admin):
+        page = admin.get("/").page
+        assert page.all("a", data_open="invite", class_="btn primary")
+        assert page.all("dialog", id="invite")
 
 
 def test_unfinished_uploads_of_everybody_are_listed(owner):
@@ -36,14 +109,26 @@ def test_unfinished_uploads_of_everybody_are_listed(owner):
     make_batch(other, name="done.csv", state=BatchState.FINISHED)
     page = owner.get("/").page
     assert page.all("a", href=f"/batches/{begun.id}")
-    assert "Under review" in page.text
-    assert "by Devika Raman" in page.text
-    assert "done.csv" not in page.text
+    assert "by Devika Raman. Nothing has been sent." in page.text
+    assert page.text.index("Last upload") < page.text.index("done.csv")
     for _ in range(10):
         make_batch(other)
     page = owner.get("/").page
     assert page.all("a", id="all-uploads", href="/batches")
     assert not page.all("a", href=f"/batches/{begun.id}")
+
+
+def test_the_last_upload_says_how_many_have_joined(owner):
+    done = make_batch(owner.user, rows=3, name="staff.csv", state=BatchState.FINISHED, confirmed_at=utcnow())
+    for n, (row, state) in enumerate(zip(done_rows(done), ("accepted", "pending", "pending"), strict=True)):
+        invitation = make_invitation(f"u{n}@northfield.example", state=InvitationState(state))
+        row.outcome, row.invitation_id = "invited", invitation.id
+    db.session.commit()
+    assert "staff.csv 1 of 3 joined 2 to go Confirmed today at" in owner.get("/").page.text
+
+
+def done_rows(batch):
+    return db.session.scalars(db.select(Row).where(Row.batch_id == batch.id)).all()
 
 
 def test_an_alarm_says_that_no_mail_goes_out_and_why(owner):
@@ -55,21 +140,53 @@ def test_an_alarm_says_that_no_mail_goes_out_and_why(owner):
     assert "The mail server cannot be used (535)." in text
 
 
-def test_who_may_not_invite_sees_their_own_role_and_groups(sign_in):
-    remote = sign_in("Remote")
-    remote.user.groups = [make_group("Exam Laptops")]
-    db.session.commit()
-    page = remote.get("/").page
-    for text in ("Jun-ho Park", "jun-ho.park@northfield.example", "Remote", "Exam Laptops"):
-        assert text in page.text
-    assert "First steps" not in page.text
-    assert "Unfinished uploads" not in page.text
+class TestWelcome:
+    def test_says_what_one_may_do_one_s_groups_and_whom_to_ask(self, owner, sign_in, change_settings):
+        remote = sign_in("Remote")
+        remote.user.groups = [make_group("Exam Laptops"), make_group("Library")]
+        db.session.commit()
+        page = remote.get("/").page
+        assert page.h1 == "Home"
+        assert "Remote. Can sign in to devices from home. There is nothing to set up here" in page.text
+        assert "Exam Laptops Library You can use the devices in these 2 groups." in page.text
+        assert f"Ask Maren Okafor , {owner.user.email} ." in page.text
+        assert "Continue to" not in page.text
+        change_settings(continue_url="https://intranet.example.org/start")
+        assert remote.get("/").page.all("a", href="https://intranet.example.org/start", class_="btn primary")
+        assert "Continue to intranet.example.org" in remote.get("/").page.text
+        change_settings(continue_name="Hillcrest Intranet")
+        assert "Continue to Hillcrest Intranet" in remote.get("/").page.text
+        for text in ("First steps", "Unfinished uploads", "See people"):
+            assert text not in page.text
 
+    def test_names_who_invited_while_they_are_here(self, owner, sign_in):
+        remote, inviter = sign_in("Remote"), make_persona("Admin")
+        invitation = make_invitation("x@northfield.example", state=InvitationState.ACCEPTED)
+        invitation.user_id, invitation.invited_by_id = remote.user.id, inviter.id
+        db.session.commit()
+        page = remote.get("/").page
+        assert "Ask Devika Raman , devika.raman@northfield.example , who invited you." in page.text
+        assert "None yet. Ask Devika Raman if you need some." in page.text
+        inviter.state = UserState.DEACTIVATED
+        db.session.commit()
+        assert "Ask Maren Okafor" in remote.get("/").page.text
 
-def test_an_analyst_sees_uploads_but_no_invitation(sign_in):
-    page = sign_in("Analyst").get("/").page
-    assert "Unfinished uploads" in page.text
-    assert not page.all("a", href="/users?invite=bulk")
+    def test_many_groups_and_all_of_them(self, owner, sign_in):
+        remote = sign_in("Broadcaster")
+        remote.user.groups = [make_group(f"Class {n:02}") for n in range(21)]
+        db.session.commit()
+        page = remote.get("/").page
+        assert len(page.all("span", class_="token")) == 12
+        assert "and 9 more" in page.text
+        remote.user.all_groups = True
+        db.session.commit()
+        assert "All groups You can use the devices in every group." in remote.get("/").page.text
+
+    def test_an_analyst_is_led_to_people(self, sign_in, owner):
+        page = sign_in("Analyst").get("/").page
+        assert page.all("a", href="/users", class_="btn primary")
+        assert "nothing to set up" not in page.text
+        assert not page.all("a", href="/users?invite=bulk")
 
 
 def lose(invitation) -> None:
@@ -98,15 +215,17 @@ class TestAttention:
         assert "u0@northfield.example" in found
         assert "fine@northfield.example" not in found
 
-    def test_invitations_that_expire_this_week(self, admin):
-        today = utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
-        left = today + timedelta(days=7 - today.weekday()) - utcnow()  # until Monday
+    @pytest.mark.parametrize(("invite_days", "left"), [(7, timedelta(days=3.5)), (30, timedelta(days=7))])
+    def test_invitations_that_expire_soon(self, admin, change_settings, invite_days, left):
+        change_settings(invite_days=invite_days, mail_url="smtp://mail.northfield.example")
         minute = timedelta(minutes=1)
         for n, ends in enumerate((-minute, left / 2, left - minute, left + minute, left + timedelta(days=20))):
             make_invitation(f"u{n}@northfield.example", expires_in=ends)
         make_invitation("x@northfield.example", expires_in=left / 2, state=InvitationState.ACCEPTED)
         page = admin.get("/").page
-        assert "2 invitations expire this week" in page.text
+        assert f"2 invitations expire by {utcnow() + left - minute:%A}" in page.text
+        assert "u1@northfield.example, u2@northfield.example. A reminder makes the link work longer." in page.text
+        assert "Remind 2" in page.text
         assert page.all("a", href="/users?concern=expiring")
         found = admin.get("/users?concern=expiring").page.text
         assert "2 people found" in found
@@ -122,14 +241,14 @@ class TestAttention:
         admin = sign_in("Admin").get("/").page
         assert "The queue server does not answer." in admin.text
         assert not admin.all("a", href="/settings", class_="btn")
-        assert "queue server" not in sign_in("Analyst").get("/").page.text
 
     def test_all_is_well(self, owner, queue, change_settings):
         heartbeats.beat("one")
+        make_persona("Admin")
         make_invitation(expires_in=timedelta(days=30))
         assert "No mail server is set" in owner.get("/").page.text
         change_settings(mail_url="smtp://mail.northfield.example")
-        assert "Nothing: email goes out, and no invitation is about to expire." in owner.get("/").page.text
+        assert "Nothing. Email goes out, and no invitation is about to expire." in owner.get("/").page.text
 
     def test_does_not_wait_for_a_queue_that_is_away(self, owner):
         waits = []
@@ -143,14 +262,13 @@ class TestAttention:
     def test_who_may_see_nobody_sees_their_own_access_alone(self, sign_in, name):
         lose(make_invitation(expires_in=timedelta(days=1)))
         page = sign_in(name).get("/").page
-        for text in ("Needs attention", "Invitations by week", "could not be delivered", "expires", "worker"):
+        for text in ("Needs attention", "Invitations by week", "could not be delivered", "expires", "worker", "Figures"):
             assert text not in page.text
 
 
 class TestChart:
     def test_is_empty_in_the_first_days(self, owner):
         page = owner.get("/").page
-        assert "No one was invited in the last 12 weeks." in page.text
         assert not page.all("svg", role="img")
 
     def test_tells_its_numbers_in_a_table_too(self, owner):

@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 
 class Concern(StrEnum):
-    """Why an invitation needs attention: its e-mail failed, was never sent, or the invitation expires this week."""
+    """Why an invitation needs attention: its e-mail failed, was never sent, or the invitation expires soon."""
 
     FAILED = "failed"
     UNSENT = "unsent"

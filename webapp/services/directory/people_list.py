@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -38,7 +39,6 @@ from webapp.core.lists.people_filter import (
 )
 from webapp.core.plan.actions import Do
 from webapp.core.plan.planner import Access, Person, Policy, Ref
-from webapp.core.text.formatting import monday
 from webapp.db import binary_order, db, in_json, utcnow
 from webapp.models import (
     Group,
@@ -58,6 +58,8 @@ from webapp.services.settings import in_force
 PAGE = 25
 KINDS: dict[str, type[Any]] = {"user": User, "invitation": Invitation}
 OTHER = aliased(Message)
+SOON = timedelta(days=7)
+"""How long before its end an invitation needs attention; of short ones once half of the time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Listing:
     counts: dict[Status, int]
 
 
-def list_people(wanted: Filter, page: int = 1) -> Listing:
-    """Users and pending invitations in the order asked for, a page at a time."""
+def count_people(wanted: Filter) -> tuple[int, dict[Status, int]]:
+    """How many people the filter finds without its status, and how many of each; one query."""
     status = _people(wanted).c.status
     everyone = 0
     counts = dict.fromkeys(Status, 0)
@@ -79,6 +81,12 @@ def list_people(wanted: Filter, page: int = 1) -> Listing:
         for each in Status:
             if own in each.parts:
                 counts[each] += n
+    return everyone, counts
+
+
+def list_people(wanted: Filter, page: int = 1) -> Listing:
+    """Users and pending invitations in the order asked for, a page at a time."""
+    everyone, counts = count_people(wanted)
     total = counts[wanted.status] if wanted.status else everyone
     number = page_of(page, total, PAGE)
     in_order = _in_order(wanted).limit(PAGE).offset((number - 1) * PAGE)
@@ -232,10 +240,10 @@ def is_concern(concern: Concern) -> ColumnElement[bool]:
         return is_latest_email(MessageState.FAILED)
     if concern is Concern.UNSENT:
         return is_latest_email(MessageState.WRITTEN)
-    next_week = monday(utcnow(), in_force.settings().time_zone, ahead=1)
+    soon = min(SOON, timedelta(days=in_force.settings().invite_days) / 2)
     return and_(
         Invitation.expires_at > utcnow(),
-        Invitation.expires_at < next_week,
+        Invitation.expires_at < utcnow() + soon,
     )
 
 

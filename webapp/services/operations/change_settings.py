@@ -71,6 +71,15 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     return bool(changed)
 
 
+def go_without_email(by: User) -> None:
+    """Mark the first steps' email as skipped."""
+    begin_write()
+    place = in_force.organisation()
+    place.without_email = True
+    events.record(by, "organisation.changed", place, after={"without_email": "yes"})
+    db.session.commit()
+
+
 def _texts(settings: Settings, name: str) -> dict[str, str]:
     return {NAME: name} | {each: settings.text(each) for each in ON_PAGES}
 

@@ -11,10 +11,9 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.core.lists.people_filter import Concern
-from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import monday
 from webapp.db import db, utcnow
-from webapp.models import Invitation, InvitationState, User
+from webapp.models import OWNER_ROLE_ID, Invitation, InvitationState, User, UserState
 from webapp.services.directory import people_list
 from webapp.services.operations import status
 from webapp.services.settings import in_force
@@ -22,23 +21,34 @@ from webapp.services.settings import in_force
 WEEKS = 12
 
 
-def attention(by: User) -> dict[str, Any]:
-    """What this person may know of, and do something about; six queries, however many people.
+FEW = 3
+"""People that Home names."""
 
-    unsent: invitations never e-mailed; failed: those that could not be delivered; expiring: those that end before this week
-    does. health: for those who can do something about it.
+
+def attention() -> dict[str, Any]:
+    """What needs somebody; eight queries, however many people.
+
+    health: `status.health`. Of each concern the number `n` of invitations, the last one's `end`, and the `names` of the
+    first to end.
     """
-    found: dict[str, Any] = {}
-    if by.may(Permission.USERS_SEE):
-        for concern in (Concern.UNSENT, Concern.FAILED, Concern.EXPIRING):
-            query = select(func.count(Invitation.id)).where(
-                Invitation.state == InvitationState.PENDING,
-                people_list.is_concern(concern),
-            )
-            found[concern.value] = db.session.scalar(query)
-    if by.may(Permission.INVITATIONS_MAKE) or by.may(Permission.ORGANISATION_MANAGE):
-        found["health"] = status.health()
+    found: dict[str, Any] = {"health": status.health()}
+    for concern in Concern:
+        is_meant = (Invitation.state == InvitationState.PENDING) & people_list.is_concern(concern)
+        count = select(func.count(Invitation.id), func.max(Invitation.expires_at))
+        names = select(Invitation.title).order_by(Invitation.expires_at, Invitation.id).limit(FEW)
+        n, end = db.session.execute(count.where(is_meant)).one()
+        named = db.session.scalars(names.where(is_meant)).all()
+        found[concern.value] = {"n": n, "end": end, "names": named}
     return found
+
+
+def contact(of: User) -> dict[str, Any]:
+    """Whom a person asks: `contact`, who invited them (`is_inviter`) or, where nobody is left who did, the Owner. Two queries."""
+    invited = select(User).join(Invitation, Invitation.invited_by_id == User.id)
+    invited = invited.where(Invitation.user_id == of.id, User.state == UserState.ACTIVE)
+    inviter = db.session.scalar(invited.order_by(Invitation.id.desc()).limit(1))
+    owner = select(User).where(User.role_id == OWNER_ROLE_ID)
+    return {"contact": inviter or db.session.scalar(owner), "is_inviter": bool(inviter)}
 
 
 def weeks() -> list[dict[str, Any]]:

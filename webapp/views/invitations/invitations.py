@@ -161,7 +161,7 @@ def show(token: str) -> Answer:
         invitation = invitations.find_by_token(token)
         return dead_link_page(invitation, invitations.link_state(invitation))
     start_session(user)
-    return redirect_to("dashboard.index", say=f"Welcome, {user.name}. You are in.")
+    return redirect_to("dashboard.index", joined="")
 
 
 @bp.post("/<token>/renewal")

@@ -4,39 +4,64 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
 from webapp.http.forms import GroupsForm
-from webapp.http.web import SIGNED_IN, Answer, current_user, page_or_fragment, require
-from webapp.services.batches import review
+from webapp.http.invite_dialog import dialog_context
+from webapp.http.web import (
+    SIGNED_IN,
+    Answer,
+    current_user,
+    page_or_fragment,
+    redirect_to,
+    require,
+)
+from webapp.models import BatchKind, BatchState
+from webapp.services.batches import joining, review
 from webapp.services.directory import groups, lookup, people_list
-from webapp.services.operations import dashboard
+from webapp.services.operations import change_settings, dashboard
+from webapp.services.settings import in_force
 
 bp = Blueprint("dashboard", __name__)
 
 FEW = 10
 """Unfinished uploads that Home lists; a link leads to all."""
+LAST = 3
+"""Finished ones."""
 
 
 @bp.get("/")
 @require(SIGNED_IN)
 def index() -> str:
     """Home, by what one may do."""
-    invites, sees = (
-        current_user().may(Permission.INVITATIONS_MAKE),
-        current_user().may(Permission.BATCHES_SEE),
-    )
-    unfinished = review.list_batches(FEW, states=review.OPEN_STATES) if sees else []
-    weeks = dashboard.weeks() if current_user().may(Permission.USERS_SEE) else []
+    by = current_user()
+    if not by.may(Permission.INVITATIONS_MAKE):
+        return render_template("operations/home/welcome.html", **dashboard.contact(by))
+    last = review.list_batches(LAST, kind=BatchKind.UPLOAD, states=[BatchState.FINISHED])
+    everyone, counts = people_list.count_people(Filter())
     return render_template(
         "operations/home/index.html",
         form=GroupsForm(formdata=None),
         examples=groups.EXAMPLES,
-        has_groups=bool(lookup.registry().groups) if invites else True,
-        alone=invites and people_list.is_only_one(),
-        unfinished=unfinished,
-        attention=dashboard.attention(current_user()),
-        weeks=weeks,
+        groups=lookup.registry().groups,
+        everyone=everyone,
+        counts=counts,
+        without_email=in_force.organisation().without_email,
+        unfinished=review.list_batches(FEW, states=review.OPEN_STATES),
+        last=last,
+        joined=joining.count_joined(batch.id for batch in last),
+        attention=dashboard.attention(),
+        weeks=dashboard.weeks(),
+        **dialog_context(),
     )
+
+
+@bp.post("/first-steps/email")
+@require(Permission.ORGANISATION_MANAGE)
+def go_without_email() -> Answer:
+    """Mark the step as skipped."""
+    change_settings.go_without_email(current_user())
+    return redirect_to("dashboard.index", say="Muster goes on without email.")
 
 
 @bp.get("/shortcuts")

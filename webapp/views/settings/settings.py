@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template, request
 from marshmallow import ValidationError
@@ -41,11 +40,10 @@ def index() -> str:
     given = in_force.environment()
     return render_template(
         "settings/index.html",
-        counts=people_list.list_people(Filter()).counts if sees else None,
+        counts=people_list.count_people(Filter())[1] if sees else None,
         registry=lookup.registry(),
         sections=SECTIONS if sets else None,
         given=given,
-        mail_host=urlsplit(given.mail_url or "").hostname,
         health=status.health() if sets else None,
         facts=status.facts() if sets else None,
     )
