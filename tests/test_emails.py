@@ -104,7 +104,7 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     "name", ["Maren\r\nBcc: all@northfield.example", "Maren\nX: y", "Maren\u2028Bcc: z", "Ma\x00ren", "\u202eneraM"]
 )
 def test_a_name_cannot_add_a_header_or_a_line(name: str) -> None:
-    email = invitation(inviter=name, organisation=name, role=name, groups=[name])
+    email = invitation(name=name, inviter=name, organisation=name, role=name, groups=[name])
     assert email.subject.isprintable()
     assert not [line for line in email.text.splitlines() if line.startswith(("Bcc", "X:"))]
     read = read_back(mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
@@ -136,6 +136,23 @@ def test_letters_outside_ascii_arrive_and_travel_as_ascii() -> None:
     assert body
     assert "Gymnasium Köln" in body.get_content()
     assert read["Subject"] == "Maren Okafor invited you to Gymnasium Köln"
+
+
+def test_a_person_with_a_name_is_greeted_and_addressed_by_it() -> None:
+    email = invitation(name="Inês <b>Carvalho</b>, Dr.")
+    assert email.text.startswith("Hello Inês <b>Carvalho</b>, Dr.,\n\n")
+    assert '<p style="margin: 0 0 16px;">Hello Inês &lt;b&gt;Carvalho&lt;/b&gt;, Dr.,</p>' in email.html
+    parcel = mime.build(email, "muster@northfield.example", "<1@northfield.example>", NOON)
+    assert parcel.recipient == "ines.carvalho@northfield.example"
+    assert parcel.data.isascii()
+    [to] = read_back(parcel)["To"].addresses
+    assert (to.display_name, to.addr_spec) == ("Inês <b>Carvalho</b>, Dr.", email.to)
+
+
+def test_a_test_goes_to_somebody_else_than_it_greets() -> None:
+    email = invitation(name="Ines Carvalho", link=None)
+    assert email.text.startswith("Hello Ines Carvalho,")
+    assert read_back(mime.build(email, "muster@northfield.example", "<1@northfield.example>", NOON))["To"] == email.to
 
 
 @pytest.mark.parametrize("to", ["o'neil@northfield.example", "a=b/c!@northfield.example", "x" * 64 + "@northfield.example"])
@@ -175,13 +192,14 @@ TYPED = st.sampled_from(BREAKING) | st.text(max_size=60) | st.lists(PIECES, max_
 USUAL = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
-@given(inviter=TYPED, organisation=TYPED, own_subject=TYPED, role=TYPED, group=TYPED, is_reminder=st.booleans())
+@given(name=TYPED, inviter=TYPED, organisation=TYPED, own_subject=TYPED, role=TYPED, group=TYPED, is_reminder=st.booleans())
 def test_names_arrive_as_they_were_typed_and_as_nothing_else(
-    inviter: str, organisation: str, own_subject: str, role: str, group: str, is_reminder: bool
+    name: str, inviter: str, organisation: str, own_subject: str, role: str, group: str, is_reminder: bool
 ) -> None:
-    assume(not any("\ud800" <= letter <= "\udfff" for letter in inviter + organisation + own_subject + role + group))
+    assume(not any("\ud800" <= letter <= "\udfff" for letter in name + inviter + organisation + own_subject + role + group))
     written = (
         invitation(
+            name=name,
             inviter=inviter,
             organisation=organisation,
             own_subject=own_subject,
@@ -195,11 +213,14 @@ def test_names_arrive_as_they_were_typed_and_as_nothing_else(
         messages.account("password_changed", to="ines@northfield.example", organisation=organisation, at="noon"),
     )
     for email in written:
-        read = read_back(mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON))
+        parcel = mime.build(email, "Muster <muster@northfield.example>", "<1@northfield.example>", NOON)
+        read = read_back(parcel)
         assert read.keys() == USUAL
         # a word that is longer than a line begins on the next one, after the space that folding needs (RFC 5322, 2.2.3)
         assert read["Subject"].lstrip(" ") == email.subject.lstrip(" ")
-        assert [address.addr_spec for address in read["To"].addresses] == [email.to]
+        [to] = getaddresses([message_from_bytes(parcel.data, policy=compat32)["To"]])
+        assert to[1] == email.to
+        assert str(make_header(decode_header(to[0]))).split() == messages.on_one_line(email.name).split()
         assert [address.addr_spec for address in read["From"].addresses] == ["muster@northfield.example"]
         assert read.get_content_type() == "multipart/alternative"
         bodies = [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in read.iter_parts()]

@@ -21,7 +21,7 @@ from wtforms import (
 )
 from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Optional, Regexp
 
-from webapp.core.addresses import Address, InvalidAddressError, parse
+from webapp.core.addresses import LONGEST_NAME, Address, InvalidAddressError, parse
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE, OWNER_RANK
@@ -47,7 +47,7 @@ def new_password(form: Form, field: Field) -> None:
     names = [in_force.organisation_name()]
     for each in form:
         if each.name in ("name", "email", "organisation"):
-            names.append(each.object_data or each.data or "")
+            names += filter(None, [each.object_data, each.data])
     if problem := passwords.find_problem(field.data or "", *names):
         raise ValidationError(problem)
 
@@ -60,9 +60,9 @@ def own_password(_form: Form, field: Field) -> None:
         raise ValidationError(str(refusal)) from refusal
 
 
-def line_field(label: str, sentence: str) -> StringField:
+def line_field(label: str, sentence: str, most: int = LONGEST_NAME) -> StringField:
     """A required field for a name. sentence: what to say if it is blank."""
-    is_short = Length(max=120, message="Use at most 120 characters.")
+    is_short = Length(max=most, message=f"Use at most {most} characters.")
     return StringField(label, [DataRequired(sentence), is_short], [to_one_line])
 
 
@@ -181,7 +181,7 @@ class AcceptForm(FlaskForm):  # type: ignore[misc]
 class SetupForm(AcceptForm):
     """The organisation's name and the Owner."""
 
-    organisation = line_field("Organisation", "Type your organisation’s name.")
+    organisation = line_field("Organisation", "Type your organisation’s name.", 120)
     email = EmailField("Email", [DataRequired("Type your email.")])
 
     time_zone = SelectField(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +19,13 @@ NAMELESS = "Muster"
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """What one person is to read. to: the address as it was typed; text and html say the same."""
+    """What one person is to read. to: the address as it was typed; text and html say the same. name: the person's, or ""."""
 
     to: str
     subject: str
     text: str
     html: str
+    name: str = ""
     reply_to: tuple[str, str] = ("", "")
     """Name and address; blank: where replies to every e-mail go."""
 
@@ -32,6 +33,7 @@ class Email:
 def invitation(
     *,
     to: str,
+    name: str = "",
     organisation: str,
     inviter: str,
     role: str,
@@ -46,7 +48,7 @@ def invitation(
 ) -> Email:
     """The invitation to an account, or the reminder of it before the link expires.
 
-    organisation, inviter: may be blank. groups: names. message: the inviter's own words, on
+    name, organisation, inviter: may be blank. groups: names. message: the inviter's own words, on
     several lines if they like. own_subject, words: the organisation's own, in every invitation; the first sentence
     stays what it is. reply_to: name and address of who gets the replies; the e-mail tells the address. link: None for a
     test, which says so in its place.
@@ -60,6 +62,7 @@ def invitation(
     if not link:
         heading = f"Test: {heading}"
     values = {
+        "name": name,
         "place": place,
         "subject": said,
         "role": role,
@@ -70,7 +73,9 @@ def invitation(
         "message": message.strip().splitlines(),
         "reply_to": reply_to[1],
     }
-    return _render("invitation", to, heading, values, reply_to)
+    email = _render("invitation", to, heading, values, reply_to)
+    # a test goes to somebody else
+    return replace(email, name=name) if link else email
 
 
 NOT_YOU = "If this was not you, choose a new password at once and tell the people who manage users."
@@ -146,7 +151,7 @@ def _render(
         _templates().get_template(f"{template}.{kind}").render(values, to=to)
         for kind in ("txt", "html")
     )
-    return Email(to, on_one_line(subject), text, html, reply_to)
+    return Email(to, on_one_line(subject), text, html, reply_to=reply_to)
 
 
 def on_one_line(text: str) -> str:

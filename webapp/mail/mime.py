@@ -44,7 +44,7 @@ def build(email: Email, sender: str, message_id: str, date: datetime) -> MimeMes
         name, address = email.reply_to
         if address:
             message["Reply-To"] = _mailbox(on_one_line(name), address)
-        message["To"] = _mailbox("", recipient)
+        message["To"] = _mailbox(on_one_line(email.name), recipient)
         message["Subject"] = _encode("Subject", email.subject)
         message["Date"] = format_datetime(date)
         message["Message-ID"] = message_id

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, func
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model, binary_order, utcnow
 from webapp.models.batches import Batch
 from webapp.models.columns import BatchId, Digest, Email, Flag, Id, Now, UserId, partial_index
 from webapp.models.directory import Group, Role, invitation_groups, join_group_names
-from webapp.models.users import User
+from webapp.models.users import User, find_initials
 
 
 class InvitationState(StrEnum):
@@ -38,8 +39,6 @@ class Invitation(Model):
     email: Mapped[Email]
     name: Mapped[str] = mapped_column(String(200), default="")
     """The person's, as whoever invited them knows it; "": not known. They choose their own."""
-    title: Mapped[str] = synonym("email")
-    """What pages call this person."""
     email_key: Mapped[Email] = mapped_column(index=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
     all_groups: Mapped[Flag]
@@ -73,7 +72,18 @@ class Invitation(Model):
     )
 
     group_names = property(join_group_names)
+    initials = property(find_initials)
     is_user = False
+
+    @hybrid_property
+    def title(self) -> str:
+        """What pages call this person."""
+        return self.name or self.email
+
+    @title.inplace.expression
+    @classmethod
+    def _title(cls) -> ColumnElement[str]:
+        return func.coalesce(func.nullif(cls.name, ""), cls.email)
 
     @property
     def key(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
@@ -26,6 +27,14 @@ class UserState(StrEnum):
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
     ERASED = "erased"
+
+
+def find_initials(person: Any) -> str:
+    """The first letters of the name of a user or an invitation."""
+    words = person.name.split()
+    first_and_last = words[:1] + words[1:][-1:]
+    letters = [word[0] for word in first_and_last]
+    return "".join(letters).upper()
 
 
 class User(Model):
@@ -64,6 +73,7 @@ class User(Model):
     )
 
     group_names = property(join_group_names)
+    initials = property(find_initials)
     is_user = True
 
     @property
@@ -74,13 +84,6 @@ class User(Model):
     @property
     def status(self) -> str:
         return self.state.value
-
-    @property
-    def initials(self) -> str:
-        words = self.name.split()
-        first_and_last = words[:1] + words[1:][-1:]
-        letters = [word[0] for word in first_and_last]
-        return "".join(letters).upper()
 
     @property
     def has_second_factor(self) -> bool:

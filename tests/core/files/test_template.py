@@ -24,9 +24,9 @@ def write(header, rows) -> bytes:
 
 def test_the_template_shows_this_portals_own_roles_and_groups():
     assert b"".join(template(ROLES, GROUPS)).decode("utf-8") == (
-        '\ufeff"Email","Role","Groups"\r\n'
-        '"example.one@example.com","Remote","Student Devices, Teacher Laptops"\r\n'
-        '"example.two@example.com","Remote","Student Devices"\r\n'
+        '\ufeff"Email","Name","Role","Groups"\r\n'
+        '"example.one@example.com","Example One","Remote","Student Devices, Teacher Laptops"\r\n'
+        '"example.two@example.com","Example Two","Remote","Student Devices"\r\n'
     )
 
 
@@ -41,7 +41,9 @@ def test_the_template_shows_this_portals_own_roles_and_groups():
 )
 def test_the_template_of_a_young_portal_is_whole_too(roles, groups, rows):
     table = read(b"".join(template(roles, groups)))
-    assert [line.cells for line in table.lines] == [(address, *row) for address, row in zip(EXAMPLES, rows, strict=True)]
+    assert [line.cells for line in table.lines] == [
+        (address, name, *row) for address, name, row in zip(EXAMPLES, ("Example One", "Example Two"), rows, strict=True)
+    ]
 
 
 def test_users_put_below_the_examples_are_all_that_is_read():

@@ -78,7 +78,7 @@ class TestTemplate:
     def test_is_made_from_this_portals_roles_and_groups(self, admin):
         answer = admin.get("/batches/template.csv")
         text = answer.data.decode("utf-8-sig")
-        assert text.startswith('"Email","Role","Groups"')
+        assert text.startswith('"Email","Name","Role","Groups"')
         assert "Student Devices" in text
         assert "Owner" not in text
 

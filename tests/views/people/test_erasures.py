@@ -56,7 +56,7 @@ def everything():
 
 def make_traces(hannah, admin, settings):
     """Hannah in every table that can hold somebody."""
-    invitation = make_invitation(HANNAH, state=InvitationState.ACCEPTED, by=admin.user)
+    invitation = make_invitation(HANNAH, state=InvitationState.ACCEPTED, by=admin.user, name="Hanna Whitcombe-Old")
     invitation.user_id = hannah.id
     make_message("hannah.old@northfield.example")
     jobs.send()
@@ -64,12 +64,15 @@ def make_traces(hannah, admin, settings):
     for name, state in (("sent.csv", BatchState.FINISHED), ("open.csv", BatchState.REVIEWING)):
         batch = make_batch(admin.user, rows=1, name=name, state=state, counts={"attention": 2})
         row = Row(batch_id=batch.id, line=9, email=HANNAH, role="Analyst", groups="", read_email=HANNAH.upper(), read_role="",
+                  name="Hannah Whitcombe", read_name="Whitcombe",
                   read_groups="", read_cells=[HANNAH, "Hannah Whitcombe"], email_key=HANNAH, plan=Plan.UPDATE,
                   outcome=Outcome.UPDATED if state is BatchState.FINISHED else None, reason=REFUSED)  # fmt: skip
         db.session.add(row)
         db.session.flush()
         edit = {"batch_id": batch.id, "row_id": row.id, "version": 1, "user_id": admin.user.id}
         db.session.add(RowEdit(**edit, field="email", before="hannah@nowhere", after=HANNAH))
+        db.session.add(RowEdit(**edit, field="name", before="Whitcombe", after="Hannah Whitcombe"))
+    events.record(admin.user, "invitation.created", invitation, after={"name": invitation.name})
     events.record(hannah, "invitation.accepted", invitation)
     events.record(admin.user, "user.changed", hannah, before={"name": "Hannah Whitcombe"}, after={"name": "Hannah W."})
     events.record(admin.user, "batch.confirmed", rows=[{"email": HANNAH}])

@@ -78,9 +78,9 @@ class TestTheFile:
         answer = admin.post("/link-sheets", {"form": "csv", "all": "yes"}, 200)
         assert "link-sheet-" in answer.headers["Content-Disposition"]
         header, *rows = lines(answer)
-        assert header == ["Email", "Role", "Groups", "Link", "Works until"]
+        assert header == ["Email", "Name", "Role", "Groups", "Link", "Works until"]
         link = f"{settings.public_url}/invitations/{token_of(invited[0])}"
-        assert rows[0][:4] == [INES, "Analyst", "Exam Laptops", link]
+        assert rows[0][:5] == [INES, "", "Analyst", "Exam Laptops", link]
         assert [row[0] for row in rows] == [INES, JONAS]
 
     def test_formulas_are_escaped(self, admin):
@@ -117,7 +117,7 @@ class TestTheFile:
 
     def test_after_the_servers_key_was_changed_the_links_are_good(self, admin, client, invited, change_settings):
         change_settings(secret_key="k" * 40)
-        link = lines(admin.post("/link-sheets", {"form": "csv", "all": "yes"}, 200))[1][3]
+        link = lines(admin.post("/link-sheets", {"form": "csv", "all": "yes"}, 200))[1][4]
         assert "Choose" in client.get("/invitations/" + link.rpartition("/")[2]).page.text
 
 

@@ -38,7 +38,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
     if plans := planner.show(batch):
         run_after_response(planner.store_shown, batch.id, plans)
     context = row_context(batch)
-    context["page"] = page = row_search.find_page(batch, context["find"])
+    context["page"] = row_search.find_page(batch, context["find"])
     if batch.kind is BatchKind.UPLOAD:
         return context | {
             "same_file": review.find_same_file(batch),
@@ -46,10 +46,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
             "is_file_kept": upload.is_file_kept(batch),
             "Mode": Mode,
         }
-    return context | {
-        "names": people_rows.names([*page.rows, *context["left_out"]]),
-        "original": reverts.original(batch),
-    }
+    return context | {"original": reverts.original(batch)}
 
 
 def template_folder(batch: Batch) -> str:

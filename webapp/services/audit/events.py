@@ -223,8 +223,9 @@ def find_names(user: User) -> set[str]:
         Invitation.user_id == user.id,
         Invitation.email_key == user.email_key,
     )
-    invited = select(Invitation.email).where(is_invited)
-    found.update(db.session.scalars(invited))
+    invited = select(Invitation.email, Invitation.name).where(is_invited)
+    for names in db.session.execute(invited):
+        found.update(names)
     about = select(AuditEvent.subject, AuditEvent.details).where(_is_about(user))
     for subject, details in db.session.execute(about):
         found.add(subject)

@@ -6,7 +6,7 @@ will be, or as they are where nothing changes them. A revert's row has the line 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
@@ -78,13 +78,6 @@ def removed_rows(batch: Batch) -> Sequence[Row]:
         Row.removed_at.is_not(None),
     )
     return db.session.scalars(query.order_by(Row.line)).all()
-
-
-def names(rows: Iterable[Row]) -> dict[Ref, str]:
-    """The names of the users that these rows are about; one query."""
-    user_ids = [subject_id for kind, subject_id in map(_subject, rows) if kind == "user"]
-    query = select(User.id, User.name).where(in_json(User.id, user_ids))
-    return {("user", user_id): name for user_id, name in db.session.execute(query)}
 
 
 # Applied

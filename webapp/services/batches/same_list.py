@@ -94,7 +94,7 @@ def find_past_corrections(batch: Batch, earlier: Batch) -> list[Change]:
             cells = {} if old.email_key in kept else {"removed": "removed"}
         for field, after in cells.items():
             before = current(batch, row, field)
-            is_as_read = field == "removed" or before == getattr(row, f"read_{field}")
+            is_as_read = field == "removed" or before == getattr(old, f"read_{field}")
             if is_as_read and before != after:
                 found.append(Change(row, field, before, after))
     return found

@@ -93,6 +93,7 @@ def _render_invitation(message: Message, invitation: Invitation, sending: bool) 
     return _write_invitation(
         message.recipient,
         invitation.invited_by,
+        name=invitation.name,
         role=invitation.role.name,
         groups=[ALL_GROUPS] if invitation.all_groups else groups,
         link=_link(invitation, sending),
@@ -153,11 +154,14 @@ def render_example(
     test_to: who gets it as a test, without a link.
     """
     role, groups = _access_in_names(row)
-    address = row.email if row else "ines.carvalho@example.org"
+    address, name = "ines.carvalho@example.org", "Ines Carvalho"
+    if row:
+        address, name = row.email, row.full_name
     link = f"{in_force.environment().public_url}/invitations/…"
     return _write_invitation(
         test_to or address,
         by,
+        name=name,
         role=role,
         groups=groups,
         link=None if test_to else link,

@@ -158,6 +158,7 @@ def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
     for row in db.session.scalars(theirs.execution_options(populate_existing=True)):
         row.email = redactor.pseudonym
         row.read_email = redactor.pseudonym
+        row.name = row.read_name = ""
         row.email_key = None
         row.read_cells = []
         row.issues = []
@@ -167,6 +168,6 @@ def _erase_from_rows(found: Traces, redactor: Redactor) -> None:
             row.outcome = Outcome.SKIPPED
             row.reason = {"code": "erased"}
             row.done_at = utcnow()
-    typed = RowEdit.row_id.in_(found.rows), RowEdit.field == "email"
+    typed = RowEdit.row_id.in_(found.rows), RowEdit.field.in_(("email", "name"))
     erased = {"before": redactor.pseudonym, "after": redactor.pseudonym}
     db.session.execute(update(RowEdit).where(*typed).values(erased))

@@ -108,6 +108,7 @@ def report(batch_id: int) -> Response:
         return (
             str(row.line),
             row.email,
+            row.name,
             row.role,
             row.groups,
             (row.outcome or Outcome.WAITING).value.capitalize(),
@@ -118,7 +119,7 @@ def report(batch_id: int) -> Response:
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
     return attach(
         write_lines(
-            ("Row", "Email", "Role", "Groups", "Outcome", "Reason", "Joined"),
+            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason", "Joined"),
             map(line, reports.list_rows(batch, outcome)),
         ),
         name,

@@ -151,7 +151,7 @@ def show(token: str) -> Answer:
     worth = invitations.link_state(invitation)
     if invitation is None or worth != "open":
         return dead_link_page(invitation, worth)
-    form = AcceptForm()
+    form = AcceptForm(data={"name": invitation.name})
     form.email.data = invitation.email
     if not form.validate_on_submit():
         return form_page("invitations/accept.html", form, invitation=invitation)

@@ -19,7 +19,7 @@ from webapp.services.settings import in_force
 
 bp = Blueprint("link_sheets", __name__, url_prefix="/link-sheets")
 
-HEADER = ("Email", "Role", "Groups", "Link", "Works until")
+HEADER = ("Email", "Name", "Role", "Groups", "Link", "Works until")
 
 
 @bp.route("/new", methods=["GET", "POST"])
@@ -50,6 +50,7 @@ def create() -> Answer:
             assert each.expires_at
             line = (
                 each.email,
+                each.name,
                 each.role.name,
                 each.group_names,
                 link,
