@@ -4,13 +4,16 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-postgres quick faults lint format lock screens bench bench-peers clean venv dev
+.PHONY: help run demo test test-postgres quick faults lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
 
 run: venv ## Start Muster: queue, database, workers, web
 	@exec $(PY) -m webapp.supervisor
+
+demo: venv ## Start Muster with an example school, in a folder of its own that is filled anew
+	@exec $(PY) -m demo
 
 # A file is played by one process. Three keep two processors busy: each waits a fifth of the time for others. Python keeps what it has compiled, whatever the environment says: here it starts a hundred times.
 BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder

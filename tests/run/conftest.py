@@ -80,14 +80,16 @@ class Muster:
         (self.data_dir / "muster.db").chmod(0o600)
         return self
 
-    def start(self, module: str = "webapp.supervisor") -> "Muster":
+    def start(self, module: str = "webapp.supervisor", *arguments: str) -> "Muster":
         with self.said.open("ab") as out:
             # Not by Popen: whatever kills the tests ends what they have started.
-            self.process = processes.spawn([sys.executable, "-m", module], cwd=TOP, env=self.environ, stdout=out, stderr=out)
+            argv = [sys.executable, "-m", module, *arguments]
+            self.process = processes.spawn(argv, cwd=TOP, env=self.environ, stdout=out, stderr=out)
         return self
 
-    def started(self) -> "Muster":
-        self.start()
+    def started(self, *what: str) -> "Muster":
+        """what: another module than the supervisor, and its arguments."""
+        self.start(*what)
         wait_until(lambda: "Muster is running at" in self.output() or self.ended(), "it runs")
         assert not self.ended(), self.output()
         return self

@@ -225,6 +225,11 @@ class Settings:
         return self.data_dir / "muster.log"
 
     @property
+    def is_demo(self) -> bool:
+        """Whether this is the example school: sign-in links are for anybody there."""
+        return (self.data_dir / data_folder.DEMO).exists()
+
+    @property
     def queue_socket(self) -> Path:
         """The embedded server's socket: in data_dir, or in a private folder of /tmp if that path is too long or has spaces.
 

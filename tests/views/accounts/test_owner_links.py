@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from webapp.db import db, utcnow
-from webapp.models import AccountLink, AuditEvent, Session, User
+from webapp.models import AccountLink, AuditEvent, LinkPurpose, Session, User
+from webapp.run import data_folder
+from webapp.services.links import account_links
 from webapp.services.people import ownership
 
 from tests.factories import PASSWORD, code_of, make_factor, make_persona
@@ -100,6 +103,23 @@ def test_it_is_for_the_owner_alone(client, owner_user, printed):
     ownership.hand_over(heir.id, owner_user, heir.role_id)
     client.get(f"/owner-links/{token}", status=410)
     client.post(f"/owner-links/{token}", status=410)
+
+
+def test_a_link_for_somebody_else_signs_in_in_the_demo_alone(client, owner_user, settings):
+    analyst = make_persona("Analyst")
+    path = urlsplit(account_links.link_url(account_links.create_link(analyst, LinkPurpose.SIGN_IN))).path
+    db.session.commit()
+    client.get(path, status=410)
+    client.post(path, status=410)
+    mark = settings.data_dir / data_folder.DEMO
+    mark.touch()
+    try:
+        assert client.get(path).page.h1 == f"Sign in as {analyst.name}"
+        client.post(path)
+        assert analyst.email in client.get("/account").page.text
+        client.get(path, status=410)
+    finally:
+        mark.unlink()
 
 
 def test_while_there_is_no_owner_it_says_so(app):

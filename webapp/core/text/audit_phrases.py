@@ -44,7 +44,7 @@ SENTENCES = {
     "second_factor.codes_made": "Made new recovery codes for {}",
     "second_factor.code_used": "Used a recovery code of {}",
     "owner_link.made": "Made a sign-in link for the Owner, {}",
-    "owner_link.used": "Signed in by the Owner’s link",
+    "owner_link.used": "Signed in by a sign-in link",
     "ownership.handed_over": "Handed ownership over to {}",
     "role.created": "Created the role {}",
     "role.changed": "Changed the role {}: {changes}",

@@ -1,0 +1,50 @@
+"""The files of examples/ are what the documents say of them, in the school of `make demo`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from demo.fill import FILES, GROUPS
+from webapp.core.plan.planner import Plan
+from webapp.models import BatchState
+
+from tests.factories import make_group
+from tests.steps import carry_out, rows_of, stage
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def school(owner):
+    """The Owner of a school with the demo's groups."""
+    for name in GROUPS:
+        make_group(name)
+    owner.user.email = owner.user.email_key = "margaret.doyle@hillcrest.sch.uk"
+    return owner
+
+
+def plans(client, folder, name):
+    batch = stage(client, (folder / name).read_bytes(), name=name)
+    assert batch.state is BatchState.REVIEWING
+    return batch, Counter(row.plan for row in rows_of(batch))
+
+
+def test_staff_has_25_people_and_16_problems(school):
+    batch, found = plans(school, EXAMPLES, "staff.csv")
+    assert found == {Plan.ATTENTION: 16, Plan.INVITE: 8, Plan.DUPLICATE: 1}
+    assert batch.counts["admin"] == 2
+    assert batch.reading.startswith("semicolon-separated, Windows-1252")
+
+
+def test_new_starters_is_a_workbook_with_a_sheet_and_lines_above_the_header(school):
+    _, found = plans(school, EXAMPLES, "new-starters.xlsx")
+    assert found == {Plan.INVITE: 6, Plan.ATTENTION: 2}
+
+
+def test_the_update_changes_groups_of_the_support_staff(school):
+    batch, _ = plans(school, FILES, "support-staff.csv")
+    carry_out(school, batch)
+    _, found = plans(school, EXAMPLES, "support-staff-update.csv")
+    assert found == {Plan.UPDATE: 6, Plan.UNCHANGED: 14, Plan.INVITE: 2}
