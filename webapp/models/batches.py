@@ -155,6 +155,11 @@ class Batch(Model):
         """What an action does, or which action a revert takes back; None for uploads."""
         return Action.from_dict(self.action) if self.action else None
 
+    @property
+    def is_sweeping(self) -> bool:
+        """Whether it is for more than a fifth of the people among whom somebody was missing: that takes the number, typed."""
+        return 0 < int(self.title.get("scope", 0)) < self.to_send * 5
+
     def settings(self) -> dict[str, Any]:
         """How it is applied, as the audit log tells it."""
         if self.kind is not BatchKind.UPLOAD:

@@ -89,14 +89,15 @@ class Filter(ListFilter):
 
 
 def applicable(person: Person, policy: Policy) -> frozenset[Do]:
-    """What one may do to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too."""
+    """What one may do to a person, whatever role or groups would be chosen. SET_GROUPS stands for adding and removing, too, and
+    DEACTIVATE and REVOKE for END_ACCESS."""
     other_role = None
     for role in policy.registry.roles:
         is_other = role.id != person.access.role
         if is_other and may_grant(policy.rank, policy.permissions, role):
             other_role = role.id
     found = set()
-    for do in set(Do) - {Do.ADD_GROUPS, Do.REMOVE_GROUPS}:
+    for do in set(Do) - {Do.ADD_GROUPS, Do.REMOVE_GROUPS, Do.END_ACCESS}:
         probe = Action(do, other_role, everything=not person.access.everything)
         planned = actions.plan(person, probe, policy)
         if planned.plan in (Plan.UPDATE, Plan.INVITE) and do.permission in policy.permissions:

@@ -41,6 +41,8 @@ class Do(StrEnum):
     REACTIVATE = "reactivate"
     RESEND = "resend"
     REVOKE = "revoke"
+    END_ACCESS = "end_access"
+    """Deactivates users and revokes invitations."""
 
     @property
     def permission(self) -> Permission:
@@ -145,6 +147,9 @@ def _plan_action(person: Person, action: Action, policy: Policy) -> PlannedChang
     problem = _CLOSED.get(person.state) or others.get(action.do)
     if problem:
         raise RefusedError(problem)
+    if action.do is Do.END_ACCESS:
+        effect = Do.DEACTIVATE if person.kind == "user" else Do.REVOKE
+        return plan_effect(person, effect, policy)
     if action.do in _INVITATIONS_ONLY or action.do in _USERS_ONLY:
         return plan_effect(person, action.do, policy)
     if problem := _SET_ASIDE.get(person.state):

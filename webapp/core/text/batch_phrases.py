@@ -23,6 +23,7 @@ _TITLES = {
     "reactivate": "Reactivate {n} {n:person|people}",
     "resend": "Resend the {n:invitation|invitations} of {n} {n:person|people}",
     "revoke": "Revoke the {n:invitation|invitations} of {n} {n:person|people}",
+    "end_access": "End the access of {n} {n:person|people}",
     "revert": "Revert of “{name}”",
     "part": "{name}, part {part} of {parts}",
 }
@@ -38,6 +39,7 @@ _READING = {
     "ignored": "{n:column|columns} {columns} ignored",
     "joined": "columns {columns} joined as groups",
     "joined_names": "columns {columns} joined as names",
+    "missing": "People of {scope} who are not in {name}",
     "no_header": "no header row",
     "overflowed": "extra cells of {n} {n:row|rows} were read as groups",
     "pasted": "pasted",

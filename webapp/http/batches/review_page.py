@@ -20,6 +20,7 @@ from webapp.http.web import current_user, run_after_response
 from webapp.models import Batch, BatchKind, BatchState
 from webapp.services.batches import (
     corrections,
+    missing,
     people_rows,
     planner,
     reverts,
@@ -43,6 +44,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
         return context | {
             "same_file": review.find_same_file(batch),
             "earlier": same_list.find_earlier(batch),
+            "count_missing": partial(missing.count_missing, batch),
             "is_file_kept": upload.is_file_kept(batch),
             "Mode": Mode,
         }
@@ -97,7 +99,7 @@ def kind_context(batch: Batch) -> dict[str, Any]:
         assert batch.doing is not None
         words = action_phrases.WORDS[batch.doing.do]
         does = batch_phrases.describe_title({**batch.title, "n": batch.to_send})
-        if batch.doing.do is Do.DEACTIVATE and batch.state is BatchState.REVIEWING:
+        if batch.doing.do in (Do.DEACTIVATE, Do.END_ACCESS) and batch.state is BatchState.REVIEWING:
             made = invitations.count_made_by_people_of(batch, current_user())
     return {
         "kind_words": words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from webapp import queue
@@ -17,6 +18,7 @@ from webapp.core.plan.actions import Action, Theirs
 from webapp.core.plan.planner import Plan, Ref
 from webapp.core.plan.registry import Registry
 from webapp.core.text import action_phrases, batch_phrases, row_phrases
+from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
 from webapp.models import Batch, BatchKind, User
 from webapp.services.batches import apply, staging
@@ -26,8 +28,16 @@ from webapp.services.mail import outbox
 Kind = Literal["user", "invitation"]
 
 
-def stage(people: frozenset[Ref], action: Action, by: User) -> Batch:
+def stage(
+    people: frozenset[Ref],
+    action: Action,
+    by: User,
+    scope: int = 0,
+    facts: Sequence[CodedText] = (),
+) -> Batch:
     """Stage a batch under review of what the action would do to each of them; nothing is done before it is confirmed.
+
+    scope: how many people they were chosen from, where they are those who are missing. facts: where they come from.
 
     Raises ForbiddenError where `by` lacks `action.do.permission`, RuleViolationError where nobody was chosen.
     """
@@ -43,7 +53,13 @@ def stage(people: frozenset[Ref], action: Action, by: User) -> Batch:
     does = action.as_dict()
     title = batch_phrases.name_action(action, len(rows), registry)
     return staging.stage_rows(
-        rows, by, {"does": does}, kind=BatchKind.ACTION, action=does, title=title
+        rows,
+        by,
+        {"does": does},
+        kind=BatchKind.ACTION,
+        action=does,
+        title={**title, "scope": scope} if scope else title,
+        facts=list(facts),
     )
 
 

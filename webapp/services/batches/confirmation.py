@@ -5,7 +5,14 @@ from __future__ import annotations
 from sqlalchemy import delete, func, select, update
 
 from webapp import queue
-from webapp.core.errors import ConflictError, ForbiddenError, MusterError, PasswordRequiredError
+from webapp.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    MusterError,
+    PasswordRequiredError,
+    RuleViolationError,
+)
+from webapp.core.lists.paging import read_number
 from webapp.core.plan.planner import Plan
 from webapp.core.text.formatting import become_administrators, plural
 from webapp.db import begin_write, bulk_execute, db, truncate_wal, utcnow
@@ -22,12 +29,14 @@ class PlansChangedError(ConflictError):
     """What would be done is no longer what was seen; nothing was queued."""
 
 
-def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> bool:
+def confirm(
+    batch_id: int, version: int, by: User, *, proven: bool = False, typed: str = ""
+) -> bool:
     """Queue what was seen. Returns False where the batch is confirmed already: confirming twice is one confirm.
 
-    version: the batch's, as the page showed it. proven: `by` has just given their password. Raises PlansChangedError where
-    somebody else edited since, or where planning again for `by` makes another plan; PasswordRequiredError; ForbiddenError;
-    NotUnderReviewError where the batch was discarded.
+    version: the batch's, as the page showed it. proven: `by` has just given their password. typed: the number of people, where
+    so many are concerned. Raises PlansChangedError where somebody else edited since, or where planning again for `by` makes
+    another plan; PasswordRequiredError; RuleViolationError; ForbiddenError; NotUnderReviewError where the batch was discarded.
     """
     batch, plans = planner.lock_with_plans(batch_id, by)
     if batch.confirmed_by_id is not None:
@@ -35,6 +44,7 @@ def confirm(batch_id: int, version: int, by: User, *, proven: bool = False) -> b
         return False
     try:
         _check(batch, version, by, plans, proven)
+        _check_number(batch, typed)
     except MusterError:
         db.session.rollback()
         raise
@@ -79,6 +89,11 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
     if admins and not proven:
         who = become_administrators(plural(admins, "person"), admins)
         raise PasswordRequiredError(f"Type your password: {who}.")
+
+
+def _check_number(batch: Batch, typed: str) -> None:
+    if batch.is_sweeping and read_number(typed.replace(",", "").strip()) != batch.to_send:
+        raise RuleViolationError(f"Type {batch.to_send:,}. Nothing was done.", field="typed")
 
 
 def _describe_unseen(batch: Batch, version: int, by: User) -> str:

@@ -54,7 +54,11 @@ def create(batch_id: int) -> Answer:
     version = get_number(request.form, "version") or -1  # none was looked at
     try:
         is_first = confirmation.confirm(
-            batch_id, version, current_user(), proven=check_given_password()
+            batch_id,
+            version,
+            current_user(),
+            proven=check_given_password(),
+            typed=request.form.get("typed", ""),
         )
     except confirmation.PlansChangedError as error:
         flash(str(error), "warn")
