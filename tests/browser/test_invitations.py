@@ -37,7 +37,7 @@ def test_what_became_of_each_is_told_in_the_list_on_its_page_and_in_the_report(o
     owner.go("/users")
     line = page.get_by_role("row").filter(has_text=WRONG)
     expect(line.locator("td .delivery")).to_contain_text("Email failed")
-    expect(page.get_by_role("row").filter(has_text="jonas.weber")).to_contain_text("Works until")
+    expect(page.get_by_role("row").filter(has_text="jonas.weber")).to_contain_text("Link works until")
     owner.axe("the list")
     page.get_by_role("link", name=WRONG).click()
     expect(page.locator("dl .delivery")).to_contain_text("Email failed")

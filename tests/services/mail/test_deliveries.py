@@ -119,7 +119,7 @@ class TestWhereItIsTold:
         make_invitation("b@northfield.example", expires_in=timedelta(days=9))
         make_invitation("c@northfield.example", expires_in=timedelta(days=-9))
         page = admin.get("/users").page
-        for words in ("Works 7 days once sent", "Works until", "Expired"):
+        for words in ("Link works 7 days once sent", "Link works until", "Expired"):
             assert words in page.text
 
     def test_the_report_tells_each_row_in_a_fixed_number_of_queries(self, admin, queries):

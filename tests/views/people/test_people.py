@@ -73,7 +73,7 @@ class TestThePage:
         db.session.commit()
         page = owner.get(f"/invitations/{ines.id}/details").page
         assert "Invited Not joined yet" in page.text
-        assert "Works until" in page.text
+        assert "Link works until" in page.text
         assert "550 5.1.1 No such user here" in page.text
         assert page.all("a", href=f"/messages/{message.id}")
 
