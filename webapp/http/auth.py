@@ -31,6 +31,8 @@ from webapp.services.audit.events import count_refusal
 
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine. Nobody is signed in there."""
+UNATTENDED = {"report.joined", "running.progress"}
+"""Pages ask for these by themselves: nobody need be there, so they keep no session alive."""
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
 
@@ -43,7 +45,8 @@ def load_user() -> None:
     if found:
         g.user = found.user
         g.session_id = found.id
-        if utcnow() - found.seen_at > sessions.MINUTE:
+        is_attended = request.endpoint not in UNATTENDED
+        if is_attended and utcnow() - found.seen_at > sessions.MINUTE:
             run_after_response(sessions.note_activity, found.id)
 
 

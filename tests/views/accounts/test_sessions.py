@@ -9,12 +9,12 @@ import pytest
 from webapp.app import create_app
 from webapp.db import db, utcnow
 from webapp.http import rate_limits
-from webapp.models import AuditEvent, Session, User, UserState
+from webapp.models import AuditEvent, BatchState, Session, User, UserState
 from webapp.services.audit import chain
 from webapp.services.audit.events import count_refusal, record_many
 
 from tests.client import Client
-from tests.factories import PASSWORD, make_persona, make_user
+from tests.factories import PASSWORD, make_batch, make_persona, make_user
 
 MAREN = "maren.okafor@northfield.example"
 
@@ -147,6 +147,17 @@ def test_last_activity_is_noted_once_a_minute_and_after_the_answer(owner, querie
         ["UPDATE", "sessions"],
     ]
     assert utcnow() - db.session.get_one(User, owner.user.id).seen_at < timedelta(seconds=30)
+
+
+def test_what_a_page_asks_for_by_itself_keeps_no_session_alive(owner):
+    batch = make_batch(owner.user, state=BatchState.FINISHED)
+    session = db.session.scalars(db.select(Session)).one()
+    session.seen_at = before = utcnow() - timedelta(minutes=2)
+    db.session.commit()
+    owner.get(f"/batches/{batch.id}/joined", htmx=True)
+    assert db.session.scalars(db.select(Session.seen_at)).one() == before
+    owner.get(f"/batches/{batch.id}")
+    assert db.session.scalars(db.select(Session.seen_at)).one() > before
 
 
 @pytest.mark.slow

@@ -7,11 +7,14 @@ from datetime import timedelta
 
 import pytest
 from webapp.db import db, utcnow
-from webapp.models import AuditEvent, Invitation, InvitationState, MailCircuit, Message, Session, User
+from webapp.models import AuditEvent, Invitation, InvitationState, MailCircuit, Message, MessageKind, Session, User
+from webapp.services.mail import outbox
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_invitation, make_user, token_of
+from tests.mail_fixtures import due_emails, invitation_of
 
+INES = "ines@northfield.example"
 NEW = {"name": "Inês Carvalho", "password": "a long walk at dusk"}
 
 
@@ -174,6 +177,73 @@ class TestOpening:
         invitation = make_invitation()
         make_user("Inês Carvalho", email=invitation.email)
         assert "You already have an account" in client.get(f"/invitations/{token_of(invitation)}", 410).page.h1
+
+
+class TestAskingForANewLink:
+    """The page of an expired link lets its person ask for a new one."""
+
+    @pytest.fixture
+    def expired(self, change_settings) -> str:
+        """The token of an expired invitation, where e-mail is sent."""
+        change_settings(mail_url="smtp://127.0.0.1:1")
+        return token_of(make_invitation(INES, expires_in=timedelta(days=-1)))
+
+    def ask(self, client, token, status=303):
+        return client.post(f"/invitations/{token}/renewal", status=status)
+
+    def test_it_goes_to_the_address_it_was_sent_to_and_that_is_not_shown(self, client, expired):
+        page = client.get(f"/invitations/{expired}", 410).page
+        assert "Ask for a new link, and it arrives in the same inbox." in page.text
+        (form,) = page.all("form", method="post")
+        answer = client.get(client.post(form["action"]).location)
+        assert answer.page.h1 == "Check your inbox"
+        assert INES not in page.text + answer.text
+        (letter,) = due_emails()
+        assert letter.to == INES
+        fresh = token_of(invitation_of(INES))
+        assert f"/invitations/{fresh}" in letter.text
+        assert "Join" in client.get(f"/invitations/{fresh}").page.h1
+        event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "invitation.sent_again")).one()
+        assert event.actor_id is None
+        assert event.details["after"]["expires"] > event.details["before"]["expires"]
+
+    def test_the_old_link_stays_dead(self, client, expired):
+        self.ask(client, expired)
+        client.get(f"/invitations/{expired}", 404)
+        client.post(f"/invitations/{expired}", NEW, status=404)
+        self.ask(client, expired, 404)
+        assert len(due_emails()) == 1
+
+    def test_not_more_often_than_people_may_resend(self, client, expired):
+        first = invitation_of(INES)
+        for _ in range(4):
+            outbox.add_message(MessageKind.INVITATION, INES, invitation_id=first.id, priority=2)
+        db.session.commit()
+        self.ask(client, expired)
+        assert len(due_emails()) == 0, "it has expired still"
+        assert invitation_of(INES).is_expired
+        refused = db.session.scalars(db.select(AuditEvent.subject).where(AuditEvent.action == "link.refused")).all()
+        assert any(INES in subject for subject in refused)
+        for _ in range(9):
+            self.ask(client, expired)
+        self.ask(client, expired, 429)
+
+    def test_only_of_one_that_has_expired(self, client, change_settings):
+        change_settings(mail_url="smtp://127.0.0.1:1")
+        going = make_invitation(INES)
+        assert self.ask(client, token_of(going)).location == f"/invitations/{token_of(going)}"
+        revoked = make_invitation("jonas@northfield.example", state=InvitationState.REVOKED, expires_in=timedelta(days=-1))
+        self.ask(client, token_of(revoked), 410)
+        self.ask(client, "x" * 43, 404)
+        assert due_emails() == []
+
+    def test_not_offered_without_a_mail_server(self, client):
+        token = token_of(make_invitation(INES, expires_in=timedelta(days=-1)))
+        page = client.get(f"/invitations/{token}", 410).page
+        assert "Ask the person who invited you for a new one." in page.text
+        assert not page.all("form")
+        self.ask(client, token, 410)
+        assert invitation_of(INES).is_expired
 
 
 class TestAccepting:
