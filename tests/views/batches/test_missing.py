@@ -110,7 +110,7 @@ class TestTheAction:
         batch = carry_out(admin, batch)
         assert [db.session.get_one(User, user.id).state for user in (ana, ben)] == [UserState.ACTIVE, UserState.DEACTIVATED]
         assert db.session.get_one(Invitation, invited.id).state is InvitationState.REVOKED
-        assert "Access ended" in admin.get(f"/batches/{batch.id}").page.text
+        assert "2 ended" in admin.get(f"/batches/{batch.id}").page.text
         admin.post(f"/batches/{batch.id}/reversal")
         revert = carry_out(admin, newest_batch())
         assert outcomes_of(revert) == {"ben": ("updated", "Reactivated")}

@@ -33,7 +33,7 @@ WORDS = {
     Do.REACTIVATE: Words("Reactivate", "Reactivated"),
     Do.RESEND: Words("Resend", "Sent again"),
     Do.REVOKE: Words("Revoke", "Revoked"),
-    Do.END_ACCESS: Words("Deactivate", "Access ended"),
+    Do.END_ACCESS: Words("Deactivate", "Ended"),
 }
 
 
