@@ -30,7 +30,8 @@ def test_set_up_then_the_whole_job_without_a_mail_server(open_page, portal):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Set up").click()
     page.wait_for_url(portal.url + "/")
-    watched.axe("Home, first steps")
+    expect(page.locator("#first-steps [aria-current=step]")).to_contain_text("Device groups")
+    watched.axe_at_both_widths("Home, first steps")
 
     again = open_page()
     again.page.goto(link.group())
@@ -38,9 +39,9 @@ def test_set_up_then_the_whole_job_without_a_mail_server(open_page, portal):
     assert again.page.locator("input[name=password]").count() <= 1, "the link is used: at most the sign-in asks for a password"
 
     page.get_by_role("link", name="Device Groups").first.click()
-    expect(page.get_by_role("button", name="Use an example set")).to_be_visible()
+    expect(page.get_by_role("button", name="Use 6 example groups")).to_be_visible()
     watched.axe("no groups yet")
-    page.get_by_role("button", name="Use an example set").click()
+    page.get_by_role("button", name="Use 6 example groups").click()
     expect(page.get_by_text("Teacher Laptops").first).to_be_visible()
     watched.axe("Device Groups")
 
@@ -48,6 +49,13 @@ def test_set_up_then_the_whole_job_without_a_mail_server(open_page, portal):
     watched.axe("no uploads yet")
     watched.go("/messages")
     watched.axe("no messages yet")
+
+    watched.go("/")
+    page.get_by_role("button", name="Copy line").press("Enter")
+    expect(page.get_by_text("Line copied")).to_be_visible()
+    watched.axe_at_both_widths("Home, email is the next step")
+    page.get_by_role("button", name="Go on without email").press("Enter")
+    expect(page.locator("#first-steps")).to_contain_text("Without email. Set it up")
 
     upload(watched, "Email,Role,Groups\nines.carvalho@northfield.example,Analyst,Student Devices\n")
     send(page, "Create 1 invitation")
@@ -78,6 +86,9 @@ def test_set_up_then_the_whole_job_without_a_mail_server(open_page, portal):
     join.get_by_label("Password", exact=True).fill("a long walk at dusk")
     join.get_by_role("button", name="Join").click()
     join.wait_for_url(portal.url + "/")
+    expect(join.get_by_role("heading", name="Welcome, Inês")).to_be_focused()
+    expect(join.get_by_text("Student Devices", exact=True)).to_be_visible()
+    invited.axe_at_both_widths("the first page of somebody who was invited")
 
 
 def test_pages_on_a_phone_and_what_is_refused(open_page, portal):

@@ -82,7 +82,7 @@ def test_home_on_a_phone_and_the_table_of_its_chart(open_page: Callable[..., Wat
     phone = open_page(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     sign_in(phone, OWNER)
     phone.go("/")
-    assert phone.page.locator("#step-invite > div").evaluate("(words) => words.clientWidth") > 200
+    assert phone.page.locator("#step-3 > div").evaluate("(words) => words.clientWidth") > 200
     send(review, "Send 4 invitations")
     expect(review.locator(".page-head p")).to_contain_text("4 invited", timeout=30_000)
     assert owner.go("/").locator("#chart :has(> table)").evaluate("(part) => [part.clientWidth, part.clientHeight]") == [1, 1]

@@ -58,8 +58,14 @@ def test_settings_are_found_changed_and_tried_out(owner: Watched) -> None:
 
 def test_home_tells_what_waits_and_draws_the_weeks(owner: Watched) -> None:
     page = owner.go("/")
-    expect(page.get_by_text("No one was invited in the last 12 weeks.")).to_be_visible()
+    step = page.locator("#first-steps [aria-current=step]")
+    expect(step).to_contain_text("Invite your first users")
     owner.axe_at_both_widths("Home in the first days")
+    page.keyboard.press("i")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    step.get_by_role("button", name="Single Invite").press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Email")).to_be_visible()
     upload(owner, "Email,Role,Groups\nines.carvalho@northfield.example,Analyst,\n")
     page = owner.go("/users?invite=single")
     page.get_by_label("Email").fill("tom.ashworth@northfield.example")
@@ -70,4 +76,5 @@ def test_home_tells_what_waits_and_draws_the_weeks(owner: Watched) -> None:
     expect(page.get_by_role("img", name="Invitations by week")).to_be_visible()
     expect(page.get_by_role("link", name="staff.csv")).to_be_visible()
     expect(page.locator("#all-well")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Figures")).to_contain_text("Not joined yet")
     owner.axe_at_both_widths("Home with a chart")

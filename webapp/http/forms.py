@@ -228,10 +228,15 @@ class GroupsForm(GroupForm):
         return [name for name in lines if name.strip()]
 
 
-class RoleForm(GroupForm):
+class RoleForm(FlaskForm):  # type: ignore[misc]
     """A role; its name is judged when it is saved."""
 
     name = StringField("Name", filters=[to_one_line])
+    description = TextAreaField(
+        "Description",
+        [Length(max=200, message="Use at most 200 characters.")],
+        [to_one_line],
+    )
     rank = StringField("Rank", validators=[AnyOf(RANKS, "A rank is a number from 1 to 99.")])
     permissions = SelectMultipleField(
         "Permissions", choices=[permission.value for permission in GIVABLE]

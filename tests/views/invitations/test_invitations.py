@@ -250,7 +250,11 @@ class TestAccepting:
     def test_makes_the_user_with_role_and_groups_signed_in(self, client):
         invitation = make_invitation(role_name="Analyst", groups=("Student Devices", "Teacher Laptops"))
         to = client.post(f"/invitations/{token_of(invitation)}", NEW).location
-        assert "Inês Carvalho" in client.get(to).page.text
+        page = client.get(to).page
+        assert page.h1 == "Welcome, Inês"
+        assert "You are in. This is what" in page.text
+        assert "autofocus" in page.all("h1")[0]
+        assert client.get(to).page.h1 == "Home"
         [user] = users_named("Inês Carvalho")
         assert (user.email, user.role.name) == (invitation.email, "Analyst")
         assert [group.name for group in user.groups] == ["Student Devices", "Teacher Laptops"]

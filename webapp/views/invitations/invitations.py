@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, request, session, url_for
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
@@ -161,7 +161,8 @@ def show(token: str) -> Answer:
         invitation = invitations.find_by_token(token)
         return dead_link_page(invitation, invitations.link_state(invitation))
     start_session(user)
-    return redirect_to("dashboard.index", joined="")
+    session["joined"] = True
+    return redirect_to("dashboard.index")
 
 
 @bp.post("/<token>/renewal")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, session
 
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
@@ -33,14 +33,18 @@ LAST = 3
 @bp.get("/")
 @require(SIGNED_IN)
 def index() -> str:
-    """Home, by what one may do."""
+    """Home, by what one may do; once one has joined, it welcomes."""
     by = current_user()
+    has_joined = session.pop("joined", False)
     if not by.may(Permission.INVITATIONS_MAKE):
-        return render_template("operations/home/welcome.html", **dashboard.contact(by))
+        return render_template(
+            "operations/home/welcome.html", has_joined=has_joined, **dashboard.contact(by)
+        )
     last = review.list_batches(LAST, kind=BatchKind.UPLOAD, states=[BatchState.FINISHED])
     everyone, counts = people_list.count_people(Filter())
     return render_template(
         "operations/home/index.html",
+        has_joined=has_joined,
         form=GroupsForm(formdata=None),
         examples=groups.EXAMPLES,
         groups=lookup.registry().groups,
