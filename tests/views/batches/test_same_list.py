@@ -114,3 +114,13 @@ class TestWhatWasCorrectedThen:
         ana = db.session.scalars(db.select(Invitation).where(Invitation.email_key == "ana@x.org")).one()
         admin.post(f"/invitations/{ana.id}/email", {"email": "ana@new.org"})
         assert corrections_of(stage(admin, file_of("ana@x.org", "ben@x.org"))) == [(2, "email", "ana@x.org", "ana@new.org")]
+
+
+def test_a_corrected_name_is_offered_again_and_a_new_one_of_the_file_stays(admin):
+    text = "Email,Name,Role\nana@northfield.example,{},Analyst\nben@northfield.example,{},Remote\n"
+    first = stage(admin, text.format("Ana", "Ben"))
+    edit(admin, first, 2, "name", "Ana Silva")
+    edit(admin, first, 3, "role", "Analyst")
+    send(admin, first)
+    again = stage(admin, text.format("Ana", "Ben Doe"))
+    assert corrections_of(again) == [(2, "name", "Ana", "Ana Silva"), (3, "role", "Remote", "Analyst")]
