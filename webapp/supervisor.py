@@ -92,10 +92,10 @@ class Supervisor:
             self._wait_until(valkey.answers, self.queue[0], f"See {settings.data_dir}/valkey.log.")
         said = self._prepare()
         web = self._run("the web server", "-m", "webapp.server")
-        self._wait_until(_web_answers, web, "What it said stands above.")
         for number in range(1, settings.workers + 1):
             name = f"{socket.gethostname()[:40]}-{number}"
             self._run(f"worker {number}", str(TOP / "worker.py"), name)
+        self._wait_until(_web_answers, web, "What it said stands above.")
         self._print_frame(said)
 
     def _run(self, name: str, *arguments: str) -> SupervisedProcess:
