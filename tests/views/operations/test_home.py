@@ -201,6 +201,16 @@ def lose(invitation) -> None:
 
 
 class TestAttention:
+    def test_one_failed_delivery_is_told_with_the_servers_words(self, admin):
+        invitation = make_invitation("lena@gmial.com")
+        invitation.name = "Lena Fischer"
+        lose(invitation)
+        message = db.session.scalars(db.select(Message)).one()
+        message.result = {"code": "text", "text": "Host gmial.com not found."}
+        db.session.commit()
+        words = "Lena Fischer: Host gmial.com not found. Correct the address, or send again."
+        assert words in admin.get("/").page.text
+
     def test_failed_deliveries_are_counted_and_lead_to_those_people(self, admin):
         for n in range(2):
             lose(make_invitation(f"u{n}@northfield.example"))

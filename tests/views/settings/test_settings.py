@@ -132,6 +132,21 @@ class TestSaving:
         assert in_force.settings().upload_mode is Mode.REPLACE
         assert not events()
 
+    @pytest.mark.parametrize(
+        "address",
+        ["http://intranet.example.org", "intranet.example.org", "javascript:alert(1)", "https://", "https://a@b.example", "https://a b"],
+    )
+    def test_the_link_on_the_first_page_is_an_https_address(self, owner, address):
+        page = save(owner, "general", 422, CONTINUE_URL=address).page
+        assert "Type an https address, such as https://intranet.example.org." in page.text
+        assert page.values("CONTINUE_URL") == [address]
+
+    def test_the_link_on_the_first_page_leads_invited_people_on(self, owner, sign_in):
+        save(owner, "general", CONTINUE_URL="https://intranet.example.org:8443/start?a=b#c", CONTINUE_NAME="Hillcrest Intranet")
+        page = sign_in("Remote").get("/").page
+        assert page.all("a", href="https://intranet.example.org:8443/start?a=b#c", class_="btn primary")
+        assert "Continue to Hillcrest Intranet" in page.text
+
     def test_the_name_is_not_left_out_nor_long(self, owner):
         assert "Type your organisation’s name." in save(owner, "general", 422, NAME="").page.text
         assert "Type your organisation’s name." in save(owner, "general", 422, NAME=" ").page.text

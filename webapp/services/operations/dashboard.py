@@ -15,30 +15,29 @@ from webapp.core.text.formatting import monday
 from webapp.db import db, utcnow
 from webapp.models import OWNER_ROLE_ID, Invitation, InvitationState, User, UserState
 from webapp.services.directory import people_list
+from webapp.services.mail import outbox
 from webapp.services.operations import status
 from webapp.services.settings import in_force
 
 WEEKS = 12
-
-
 FEW = 3
 """People that Home names."""
 
 
 def attention() -> dict[str, Any]:
-    """What needs somebody; eight queries, however many people.
+    """What needs somebody; fourteen queries, however many people.
 
-    health: `status.health`. Of each concern the number `n` of invitations, the last one's `end`, and the `names` of the
-    first to end.
+    health: `status.health`. Of each concern the number `n` of invitations, the last one's `end`, and the deliveries of
+    those that end `first`.
     """
     found: dict[str, Any] = {"health": status.health()}
     for concern in Concern:
         is_meant = (Invitation.state == InvitationState.PENDING) & people_list.is_concern(concern)
         count = select(func.count(Invitation.id), func.max(Invitation.expires_at))
-        names = select(Invitation.title).order_by(Invitation.expires_at, Invitation.id).limit(FEW)
+        first = select(Invitation.id).order_by(Invitation.expires_at, Invitation.id).limit(FEW)
         n, end = db.session.execute(count.where(is_meant)).one()
-        named = db.session.scalars(names.where(is_meant)).all()
-        found[concern.value] = {"n": n, "end": end, "names": named}
+        deliveries = outbox.find_deliveries(db.session.scalars(first.where(is_meant)))
+        found[concern.value] = {"n": n, "end": end, "first": list(deliveries.values())}
     return found
 
 
