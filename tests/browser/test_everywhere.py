@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, send, upload
 
 PASTE = """([text, file]) => {
   const clipboardData = new DataTransfer();
@@ -75,3 +75,24 @@ def test_short_messages_stand_at_the_foot_and_in_a_dialog_above_its_buttons(owne
         assert foot["y"] - 30 < box["y"] + box["height"] <= foot["y"], (width, box, foot)
         page.unroute_all(behavior="ignoreErrors")
     owner.problems.clear()  # of the request that did not reach the server
+
+
+def test_mail_and_log_are_found_and_unfolded_by_keyboard(owner: Watched) -> None:
+    rows = "".join(f"pupil{n}@northfield.example,Remote,Exam Laptops\n" for n in range(5))
+    upload(owner, f"Email,Role,Groups\n{rows}", "pupils.csv")
+    send(owner.page, "Send 5 invitations")
+    owner.portal.mail_to("pupil4@northfield.example")
+    page = owner.go("/messages")
+    owner.axe_at_both_widths("outgoing mail")
+    page.keyboard.press("/")
+    page.keyboard.type("PUPIL3")
+    expect(page.locator("#messages tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Search by address")).to_be_focused()
+    page.get_by_label("Search by address").fill("nobody")
+    expect(page.get_by_text("No message to “nobody” is here.")).to_be_visible()
+    page = owner.go("/audit")
+    last = page.locator("#events").get_by_role("link", name="pupil0@northfield.example")
+    expect(last).to_be_hidden()
+    page.get_by_role("button", name=re.compile("5 entries of pupils.csv")).press("Enter")
+    expect(last).to_be_visible()
+    owner.axe_at_both_widths("the log, unfolded")
