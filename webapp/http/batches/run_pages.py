@@ -107,7 +107,7 @@ def _list_rows(batch: Batch, tally: Counter[str], shown: str) -> dict[str, Seque
 def joined_context(batch: Batch) -> dict[str, Any]:
     """What the card of those who joined shows, which asks for itself again. unsent: how many were never e-mailed."""
     by = current_user()
-    unsent = len(report.unsent(batch))
+    unsent = report.count_unsent(batch)
     is_sending = in_force.environment().mail_url and not unsent
     is_reminder = is_sending and by.may(Permission.INVITATIONS_MAKE)
     return {

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from webapp.core.lists.people_filter import Concern
 from webapp.core.plan.planner import Plan
@@ -83,7 +83,17 @@ def changed_since(batch: Batch) -> Sequence[Row]:
 
 def unsent(batch: Batch) -> set[int | None]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
-    is_unsent = people_list.is_of_batch(batch.id) & people_list.is_concern(Concern.UNSENT)
-    is_pending = Invitation.state == InvitationState.PENDING
-    ids = select(Invitation.id).where(is_unsent, is_pending)
-    return set(db.session.scalars(ids))
+    return set(db.session.scalars(select(Invitation.id).where(*_is_unsent(batch))))
+
+
+def count_unsent(batch: Batch) -> int:
+    """How many they are."""
+    return db.session.scalar(select(func.count(Invitation.id)).where(*_is_unsent(batch))) or 0
+
+
+def _is_unsent(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+    return (
+        people_list.is_of_batch(batch.id),
+        people_list.is_concern(Concern.UNSENT),
+        Invitation.state == InvitationState.PENDING,
+    )
