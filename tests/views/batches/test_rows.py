@@ -67,7 +67,8 @@ def test_what_stands_around_an_address_or_between_groups_is_put_right_by_one_cli
         "Replace “Teacher Laptops; exam laptops” by “Teacher Laptops, Exam Laptops”, row 3",
         "Use @northfield.example, row 4",
     ]
-    assert "“@northfield.example;”" in page.text, "in two rows: one fix for both"
+    tidying = admin.get(f"/batches/{batch.id}/tidy-up").page.text
+    assert "@northfield.example; @northfield.example rows 3, 4" in tidying, "in two rows: one fix for both"
 
 
 class TestMisspeltDomains:
@@ -174,7 +175,7 @@ def test_an_edit_costs_the_same_in_a_small_and_a_large_batch(admin, queries, cha
     assert counted[0] == counted[1], queries
 
 
-def test_every_answer_to_an_edit_has_the_same_parts_and_corrections_where_a_row_has_or_had_a_problem(admin):
+def test_every_answer_to_an_edit_has_the_same_parts_and_tidy_up_where_a_row_has_or_had_a_problem(admin):
     batch = stage(admin, "Email,Role,Groups\nana@x.org,Analyst,\nben@x.org,Analyst,\ncleo@x.org,Analsyt,\n")
 
     def parts(line: int, value: str) -> set[str]:
@@ -187,7 +188,7 @@ def test_every_answer_to_an_edit_has_the_same_parts_and_corrections_where_a_row_
 
     plain = parts(2, "Remote")
     assert {f"#batch-{batch.id}-{part}" for part in ("summary", "why", "problems", "history")} <= plain
-    assert parts(4, "Analyst") == plain | {f"#batch-{batch.id}-fixes", f"#batch-{batch.id}-words"}
+    assert parts(4, "Analyst") == plain | {f"#batch-{batch.id}-tidy-up"}
 
 
 class TestTwins:

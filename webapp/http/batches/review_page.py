@@ -19,7 +19,7 @@ from webapp.http.batches import cells
 from webapp.http.web import current_user, run_after_response
 from webapp.models import Batch, BatchKind, BatchState
 from webapp.services.batches import (
-    corrections,
+    fixes,
     missing,
     people_rows,
     planner,
@@ -80,7 +80,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "look_alike_of": partial(cells.look_alike_of, known_domains=registry.known_domains),
         "new_addresses": new_addresses,
         "notices": cache(lambda: row_search.list_notices(batch, new_addresses())),
-        "corrections": cache(lambda: corrections.find_corrections(batch)),
+        "fixes": cache(lambda: fixes.find_fixes(batch)),
         "notice_words": notice_words,
         "find": find,
         "parts": {part.part: part for part in upload.parts_of(batch)},
