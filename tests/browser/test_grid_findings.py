@@ -203,25 +203,6 @@ class TestNothingIsOutOfReach:
         long.get_by_role("button", name="Next problem").click()
         expect(long.get_by_label("Role, row 240")).to_be_focused()
 
-    def test_a_word_is_said_on_the_page_where_one_is(self, review):
-        page = review.page
-        page.goto(page.url + "?plan=attention")
-        form = page.get_by_role("form", name="What “Hausmeister” means")
-        form.get_by_role("combobox").select_option("Remote")
-        form.get_by_role("button", name="Change 1 row").press("Enter")
-        expect(page.get_by_label("Role, row 4")).to_have_count(0)
-        expect(page).to_have_url(re.compile(r"plan=attention"))
-        expect(page.locator("#word-1-apply")).to_be_focused()
-        page.get_by_label("Role, row 3").select_option("Remote")
-        expect(page.locator("details.words")).to_have_count(0)
-
-    def test_a_group_is_created_from_the_list_of_words(self, owner):
-        page = owner.page
-        upload(owner, "Email,Role,Groups\nana@northfield.example,Analyst,Chess\n")
-        page.locator("details.words").get_by_role("button", name="Create group Chess").click()
-        page.get_by_role("alertdialog").get_by_role("button", name="Create group").click()
-        expect(page.get_by_text("1 group created.")).to_be_visible()
-
     def test_after_a_refused_sending_the_focus_is_on_send(self, owner, open_page):
         page, path = owner.page, upload(owner, "Email,Role,Groups\nana@northfield.example,Remote,\n")
         page.get_by_role("button", name="Send 1 invitation").click()

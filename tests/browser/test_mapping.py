@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OWNER, Held, Watched, answered, sign_in, upload
+from tests.browser.conftest import OWNER, Held, Watched, sign_in, upload
 from tests.files.writers import xlsx
 
 SETTINGS = {"MUSTER_MAX_ROWS": "4"}
@@ -136,48 +136,6 @@ def test_discarding_instead_of_matching(owner):
     page.get_by_role("link", name="Discard upload").click()
     page.get_by_role("dialog").get_by_role("button", name="Discard upload").click()
     expect(page.get_by_text("was discarded. Nothing was sent.")).to_be_visible()
-
-
-def test_words_once_for_all_rows(owner):
-    page = under_review(owner, "Lehrkraft")
-    words = page.locator("details.words")
-    expect(words).to_contain_text("2 words of your file are not known here")
-    owner.axe("unknown words")
-    form = words.get_by_role("form", name="What “Lehrkraft” means")
-    form.get_by_label("Lehrkraft", exact=False).first.select_option("Analyst")
-    form.get_by_role("button", name="Change 2 rows").click()
-    expect(page.get_by_text("“Lehrkraft” is now Analyst in 2 rows.")).to_be_visible()
-    expect(page.get_by_label("Role, row 2")).to_have_value("Analyst")
-    expect(words).to_contain_text("1 word of your file is not known here")
-
-
-def test_what_is_folded_stays_folded(owner):
-    rooms = ", ".join(f"Zimmer {n}" for n in range(9))
-    upload(owner, f'Email,Role,Groups\nu@northfield.example,Analyst,"{rooms}"\n', "rooms.csv")
-    page = owner.page
-    words = page.locator("details.words")
-    expect(words.get_by_role("form")).to_have_count(5)
-    page.get_by_text("4 words more").press("Enter")
-    expect(words.get_by_role("form")).to_have_count(9)
-    owner.axe("many unknown words")
-    words.locator("summary").first.press("Enter")
-    page.get_by_label("Groups of existing users").select_option("add")  # its answer draws the whole review anew
-    answered(page)
-    expect(words).not_to_have_attribute("open", "")
-
-
-def test_words_by_keyboard_alone_and_remembered(owner):
-    page = under_review(owner, "Hausmeister")
-    page.locator("#word-1").focus()
-    page.keyboard.press("r")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Space")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("“Hausmeister” is now Remote in 2 rows, and remembered for later files.")).to_be_visible()
-    upload(owner, "Email,Role,Groups\nzoe@northfield.example,hausmeister,\n")
-    expect(page.get_by_role("button", name="Send 1 invitation")).to_be_visible()
-    expect(page.get_by_label("Role, row 2").locator("option:checked")).to_have_text("Remote")
 
 
 def under_review(owner: Watched, word: str) -> Page:
