@@ -67,6 +67,14 @@ def edit(client: Client, batch: Batch, line: int, field: str, value: str, seen: 
     return client.patch(f"/batches/{batch.id}/rows/{row.id}", data, status, htmx=True)
 
 
+def choose_meaning(client: Client, review: str, word: str, meant: str, status: int = 303, *, remember: bool = False) -> Answer:
+    """Tidy up one unknown word of a review: say what it means."""
+    page = client.get(f"{review}/tidy-up").page
+    name = next(each["name"] for each in page.all("select") if each["aria-label"].startswith(f"What {word} "))
+    id = name.removeprefix("meant-")
+    return client.post(f"{review}/tidy-up", {"ids": id, name: meant, "remembered": id if remember else ""}, status)
+
+
 def refs(*people: User | Invitation) -> str:
     """Name people as the form of an action does."""
     return ",".join(f"{'user' if isinstance(p, User) else 'invitation'}-{p.id}" for p in people)

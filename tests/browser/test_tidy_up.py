@@ -11,7 +11,7 @@ from tests.browser.conftest import fits, upload
 
 
 def file_of(place: str) -> str:
-    """Fifteen rows that need attention. place: what new groups and an unknown role are called; those that one test creates or remembers stay for the next."""
+    """Fifteen rows that need attention. place: what new groups and an unknown role are called: what one test creates stays."""
     return (
         "Email,Name,Role,Groups,Status\n"
         "ana@northfield.example,Ana Silva,Analsyt,Techer Laptops,\n"

@@ -241,7 +241,7 @@ class TestMeanwhile:
 
 
 def test_without_permission_to_manage_groups_they_are_chosen_among_those_there_are(sign_in, admin, batch):
-    roles.save(None, "Helper", 55, ["invitations:make"], make_persona("Owner"))
+    roles.save(None, "Helper", "", 55, ["invitations:make"], make_persona("Owner"))
     helper = sign_in(make_user("Hedda Lund", "Helper"))
     panel = Panel(helper, batch)
     assert "Create" not in panel.page.text
