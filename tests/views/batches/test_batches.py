@@ -8,8 +8,10 @@ from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Outcome
 from webapp.services.batches import execute
 from webapp.services.directory import groups
+from webapp.services.mail import claim
 
 from tests.factories import make_batch, make_invitation, make_user
+from tests.mail_fixtures import hold_up
 from tests.steps import FILE, rows_of, stage, upload
 
 pytestmark = pytest.mark.usefixtures("known_groups")
@@ -248,6 +250,15 @@ class TestAfterConfirm:
     def test_without_a_queue_the_page_says_that_it_waits(self, admin):
         batch = self.confirmed(admin)
         assert "Waiting for the queue" in admin.get(f"/batches/{batch.id}").page.text
+
+    def test_while_the_mail_server_is_away_no_time_is_guessed(self, admin):
+        batch = self.confirmed(admin)
+        execute.run_chunk(batch.id, 1)
+        claim.claim("w1")
+        hold_up("w1", {"code": "unreachable", "server": "The mail server", "cause": "connection refused"})
+        text = admin.get(f"/batches/{batch.id}").page.text
+        assert "waiting for the mail server" in text
+        assert " left" not in text
 
     def test_pause_resume_cancel(self, admin):
         batch = self.confirmed(admin)
