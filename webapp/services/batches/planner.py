@@ -59,7 +59,7 @@ def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def plan_rows(rows: Iterable[Cells], policy: Policy) -> dict[int, Values]:
+def plan_rows(rows: Iterable[Cells | Row], policy: Policy) -> dict[int, Values]:
     """Plan rows, given in the order of lines. By line; five queries for any number."""
     schema = RowSchema(policy.registry)
     candidates = [_check_row(schema, row) for row in rows]
@@ -68,7 +68,7 @@ def plan_rows(rows: Iterable[Cells], policy: Policy) -> dict[int, Values]:
     return {row.line: _column_values(row.email_key, steps[row.line]) for row in candidates}
 
 
-def _check_row(schema: RowSchema, row: Cells) -> Candidate:
+def _check_row(schema: RowSchema, row: Cells | Row) -> Candidate:
     """Check one row by the schema. A row in error keeps its e-mail key, so that its duplicates are found."""
     address, wrong_email = schema.cell("email", row.email)
     _, wrong_name = schema.cell("name", row.name)
@@ -122,7 +122,7 @@ def plan_stored_rows(
     """
     policy = make_policy(batch, by or batch.planned_for, lookup.registry())
     if batch.kind is BatchKind.UPLOAD:
-        return plan_rows(map(_cells, rows), policy)
+        return plan_rows(rows, policy)
     steps = people_rows.plan_people(batch, rows, policy)
     planned: dict[int, Values] = {}
     for row in rows:
@@ -130,10 +130,6 @@ def plan_stored_rows(
         cells = people_rows.cells(step, policy.registry)
         planned[row.line] = _column_values(row.email_key, step) | cells
     return planned
-
-
-def _cells(row: Row) -> Cells:
-    return Cells(row.line, row.email, row.role, row.groups, row.name)
 
 
 def find_changed(rows: Sequence[Row], plans: Mapping[int, Values]) -> list[Row]:
