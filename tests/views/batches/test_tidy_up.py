@@ -9,7 +9,7 @@ from webapp.models import Alias, AuditEvent, Batch, Group, RowEdit
 from webapp.services.directory import roles
 
 from tests.factories import make_group, make_persona, make_user
-from tests.steps import edit, rows_of, stage, state_of_batch
+from tests.steps import confirm, edit, rows_of, stage, state_of_batch
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 
@@ -238,6 +238,54 @@ class TestMeanwhile:
         panel.post()
         assert cells(batch)[0][0] == "ben"
         assert rows_of(batch)[0].role == "Analsyt"
+
+
+class TestTheSameListAgain:
+    """What was corrected before is offered again, where the rows still read the same."""
+
+    FILE = (
+        "Email,Role,Groups\nana@northfield.example,Teacher,\nben@northfield.example,Teacher,\n"
+        "cleo@northfield,Analsyt,\ndora@northfield.example,Remote,\ned@northfield.example,Remote,Student Devices\n"
+    )
+
+    @pytest.fixture
+    def again(self, admin) -> Batch:
+        first = stage(admin, self.FILE)
+        for line in (2, 3):
+            edit(admin, first, line, "role", "Remote")
+        edit(admin, first, 4, "email", "cleo@northfield.example")
+        edit(admin, first, 4, "role", "Analyst")
+        admin.post(f"/batches/{first.id}/rows/{rows_of(first)[3].id}/removal", None, 200, htmx=True)
+        confirm(admin, first)
+        return stage(admin, self.FILE)
+
+    def test_it_is_offered_first_and_once(self, admin, again):
+        panel = Panel(admin, again)
+        for words in (
+            "4 corrections from ", "What you changed in this list last time, where the rows still read the same.",
+            "Teacher Remote rows 2, 3", "cleo@northfield cleo@northfield.example row 4", "Analsyt Analyst row 4",
+            "dora@northfield.example removed then row 5",
+        ):  # fmt: skip
+            assert words in panel.page.text, words
+        assert "Spelling" not in panel.page.text
+        assert "4 fixes in 4 rows. Then every row is ready." in panel.page.text
+
+    def test_it_is_made_in_one_step_with_one_undo(self, admin, again):
+        before = state_of_batch(again.id)
+        Panel(admin, again).post()
+        assert [(name, role) for name, role, _ in cells(again)] == [
+            ("ana", "Remote"), ("ben", "Remote"), ("cleo", "Analyst"), ("ed", "Remote"),
+        ]  # fmt: skip
+        assert rows_of(again)[2].email == "cleo@northfield.example"
+        admin.post(f"/batches/{again.id}/undos", None, 200, htmx=True)
+        assert state_of_batch(again.id) == before
+
+    def test_a_row_that_reads_otherwise_is_left_alone(self, admin, again):
+        edit(admin, again, 2, "role", "Lehrer", status=422)
+        assert "Teacher Remote row 3" in Panel(admin, again).page.text
+
+    def test_by_somebody_else_says_so(self, owner, again):
+        assert "What Devika Raman changed in this list last time" in Panel(owner, again).page.text
 
 
 def test_without_permission_to_manage_groups_they_are_chosen_among_those_there_are(sign_in, admin, batch):

@@ -15,6 +15,7 @@ from webapp.core.text.formatting import plural
 from webapp.http.web import current_user, get_number
 from webapp.models import Batch
 from webapp.services.batches import fixes as repairs
+from webapp.services.batches import same_list
 from webapp.services.batches.fixes import A_PERSON, Fix, Fixes, Kind
 from webapp.services.batches.tidy_up import CREATE, Choice, TidyUp
 from webapp.services.directory import lookup
@@ -22,7 +23,6 @@ from webapp.services.directory import lookup
 LISTED = 50
 """Fixes of a kind that are listed each with a tick; one tick stands for the others."""
 FEW = 8
-"""Fixes of a section in sight; the others are folded."""
 
 _TITLES = {
     Kind.SPELLING: "Spelling",
@@ -42,6 +42,8 @@ class Section:
     about: str
     listed: Sequence[Fix]
     others: Sequence[Fix]
+    shown: int = FEW
+    """How many are in sight; the others are folded."""
 
 
 Effect = tuple[int, list[str], list[str] | None, list[str]]
@@ -81,7 +83,7 @@ def panel_context(batch: Batch) -> dict[str, Any]:
             "groups": [group.name for group in registry.groups],
         },
         "CREATE": CREATE,
-        "FEW": FEW,
+        "earlier": same_list.find_earlier(batch),
         "fold": fold,
         "list_lines": list_lines,
         "is_name": lambda word: not find_name_problem(word),
@@ -94,8 +96,10 @@ def _section(kind: Kind, fixes: Sequence[Fix], batch: Batch, may_create: bool) -
     if not own:
         return None
     n = len(own)
-    title = _TITLES.get(kind) or f"{plural(n, 'group')} that {'does' if n == 1 else 'do'} not exist"
-    about = plural(n, "fix", "fixes")
+    title = _TITLES.get(kind) or plural(n, "correction")
+    if kind is Kind.GROUP:
+        title = f"{plural(n, 'group')} that {'does' if n == 1 else 'do'} not exist"
+    about = "" if kind is Kind.EARLIER else plural(n, "fix", "fixes")
     if kind is Kind.GROUP and may_create:
         about = f"Create all {n}" if n > 1 else ""
     elif kind in (Kind.GROUP, Kind.WORD):
@@ -106,7 +110,8 @@ def _section(kind: Kind, fixes: Sequence[Fix], batch: Batch, may_create: bool) -
     # what a word means is chosen for each: the others are listed once these are done
     is_chosen = kind is Kind.WORD or (kind is Kind.GROUP and not may_create)
     others = () if is_chosen else own[LISTED:]
-    return Section(kind, title, about, own[:LISTED], others)
+    is_folded = kind is Kind.EARLIER and n > FEW and n < len(fixes)
+    return Section(kind, title, about, own[:LISTED], others, 0 if is_folded else FEW)
 
 
 def _weigh(section: Section, ticked: Set[str]) -> int:
@@ -125,6 +130,7 @@ def _list_effects(found: Fixes, sections: Sequence[Section]) -> list[Effect]:
         for row_id in fix.rows:
             if fix.id in names:
                 ticks[row_id].add(names[fix.id])
+    removals = {names[fix.id] for fix in found.all if fix.field == "removed"}
     counts: Counter[tuple[Any, ...]] = Counter()
     for row_id in {**ticks, **found.needs}:
         needs = found.needs.get(row_id)
@@ -132,7 +138,7 @@ def _list_effects(found: Fixes, sections: Sequence[Section]) -> list[Effect]:
         counts[tuple(sorted(ticks[row_id])), needed] += 1
     effects: list[Effect] = []
     for (touching, needed), n in counts.items():
-        removing = [tick for tick in touching if tick.startswith(Kind.REMOVAL)]
+        removing = [tick for tick in touching if tick in removals]
         effects.append((n, list(touching), None if needed is None else list(needed), removing))
     return effects
 

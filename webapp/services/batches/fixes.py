@@ -20,7 +20,8 @@ from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
 from webapp.schemas.rows import RowSchema, split_groups
-from webapp.services.batches import bulk_edit
+from webapp.services.batches import bulk_edit, same_list
+from webapp.services.batches.changes import Place
 from webapp.services.directory import lookup
 
 CHEAP = 500
@@ -46,6 +47,7 @@ A_PERSON = ""
 class Kind(StrEnum):
     """The sections of the panel, in its order."""
 
+    EARLIER = "earlier"
     SPELLING = "spelling"
     ADDRESS = "address"
     GROUP = "group"
@@ -58,9 +60,9 @@ class Kind(StrEnum):
 class Fix:
     """The same repair in all its rows.
 
-    id: the same as long as what it repairs is the same. old, new: a word or a cell, before and after; of a removal and of
-    rows with one e-mail the person, and the groups of them all. new: "" where a person has to choose.
-    rows: lines by the ids of rows. is_safe: ticked at first.
+    id: the same as long as what it repairs is the same. field: "removed" where it removes its rows. old, new: a word or a
+    cell, before and after; of a removal and of rows with one e-mail the person, and the groups of them all. new: "" where a
+    person has to choose. rows: lines by the ids of rows. is_safe: ticked at first.
     """
 
     kind: Kind
@@ -74,6 +76,8 @@ class Fix:
 
     def repair(self, cell: str) -> str:
         """The cell afterwards."""
+        if self.kind is Kind.EARLIER:
+            return self.new
         if self.field == "groups":
             names = [
                 self.new if fold(name) == fold(self.old) else name for name in split_groups(cell)
@@ -116,8 +120,9 @@ def are_cheap(batch: Batch) -> bool:
 
 
 def find_fixes(batch: Batch) -> Fixes:
-    """Everything that can be repaired; three queries, which read the rows that have a problem or a hint, if there are any."""
-    fixes = _list_removals(batch)
+    """Everything that can be repaired; eight queries at most, which read the rows that have a problem, a hint or a past."""
+    past = _list_past(batch)
+    fixes = [*{fix.id: fix for fix in past.values()}.values(), *_list_removals(batch)]
     needs: dict[int, frozenset[str]] = {}
     if batch.counts.get(Plan.ATTENTION) or batch.counts.get("misspelt"):
         schema = RowSchema(lookup.registry())
@@ -125,9 +130,10 @@ def find_fixes(batch: Batch) -> Fixes:
         wrong = [word for row in rows for word in _list_wrong(row, schema.registry)]
         # a query of its own: one with OR would read all rows
         wrong += map(_misspelt, _read_rows(batch, Row.likely_domain.is_not(None)))
+        wrong = [word for word in wrong if (word.row.id, word.field) not in past]
         by_word = _fix_words(wrong, schema)
         fixes += by_word.values()
-        needs = {row.id: _list_needs(row, by_word, schema.registry) for row in rows}
+        needs = {row.id: _list_needs(row, by_word, past, schema.registry) for row in rows}
         fixes += _merge_twins(rows, needs, schema)
     fixes.sort(key=_order)
     return Fixes(fixes, needs)
@@ -157,6 +163,30 @@ def _read_rows(batch: Batch, which: ColumnElement[bool]) -> Sequence[Any]:
     )
     is_there = Row.batch_id == batch.id, Row.removed_at.is_(None)
     return db.session.execute(query.where(*is_there, which).order_by(Row.line)).all()
+
+
+# Corrections made before
+
+
+def _list_past(batch: Batch) -> dict[Place, Fix]:
+    """The fixes that make corrections of an earlier upload of this list again, by the cells that they are about."""
+    earlier = same_list.find_earlier(batch)
+    if earlier is None:
+        return {}
+    places: defaultdict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
+    for change in same_list.find_past_corrections(batch, earlier):
+        row = change.row
+        assert row
+        old = change.before
+        if change.field == "removed":
+            old = row.name or row.email
+        places[change.field, old, change.after][row.id] = row.line
+    found: dict[Place, Fix] = {}
+    for (column, old, new), rows in places.items():
+        name = _name(Kind.EARLIER, column, old, new)
+        fix = Fix(Kind.EARLIER, name, column, old, new, rows, "removed then")
+        found |= {(row_id, column): fix for row_id in rows}
+    return found
 
 
 # Words and addresses
@@ -237,11 +267,17 @@ def _name(kind: Kind, *parts: object) -> str:
 
 
 def _list_needs(
-    row: Any, by_word: Mapping[tuple[str, str], Fix], registry: Registry
+    row: Any,
+    by_word: Mapping[tuple[str, str], Fix],
+    past: Mapping[Place, Fix],
+    registry: Registry,
 ) -> frozenset[str]:
     """The fixes that this row takes, rows with the same e-mail apart."""
     needs = set()
     for issue in row.issues:
+        if fix := past.get((row.id, issue["field"])):
+            needs.add(fix.id)
+            continue
         words = _list_wrong_in(row, issue, registry)
         needs |= {by_word[word.key].id if word.key in by_word else A_PERSON for word in words}
         if not words and issue["code"] not in (*_TWICE, "groups_unknown"):
@@ -320,7 +356,9 @@ def _list_removals(batch: Batch) -> list[Fix]:
             note = ", ".join(said)
         name = _name(Kind.REMOVAL, row.id, row.email, row.name, row.role, row.groups)
         person = row.name or row.email
-        fix = Fix(Kind.REMOVAL, name, "", person, "", {row.id: row.line}, note, is_safe=False)
+        fix = Fix(
+            Kind.REMOVAL, name, "removed", person, "", {row.id: row.line}, note, is_safe=False
+        )
         if row.hint != Hint.TEXT or row.issues:
             fixes.append(fix)
     return fixes

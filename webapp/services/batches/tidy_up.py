@@ -133,7 +133,7 @@ class _Draft:
         """Whether it could be carried out."""
         if fix.kind is Kind.TWICE:
             return self._merge([row_id for row_id in fix.rows if row_id not in self.removed])
-        if fix.kind is Kind.REMOVAL:
+        if fix.field == "removed":
             self.removed |= fix.rows.keys()
             return True
         for row_id in fix.rows:
