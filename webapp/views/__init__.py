@@ -17,7 +17,6 @@ from webapp.views.batches import (
     report,
     review,
     running,
-    tidy_up,
 )
 from webapp.views.directory import aliases, groups, roles
 from webapp.views.invitations import invitations
@@ -50,7 +49,6 @@ BLUEPRINTS = [
         paste,
         export,
         edits,
-        tidy_up,
         letter,
         mapping,
         missing,
