@@ -26,7 +26,7 @@ from webapp.services.batches import confirmation, reverts, upload
 from webapp.services.directory import groups
 from webapp.services.invitations import invitations
 from webapp.services.links import account_links, invitation_links
-from webapp.services.operations import first_run
+from webapp.services.operations import change_settings, first_run
 from webapp.services.settings import in_force
 
 passwords._hasher = PasswordHasher(time_cost=1, memory_cost=1024)  # argon2 is slow on purpose
@@ -45,6 +45,8 @@ GROUPS = (
     "Library",
 )
 
+INTRANET = {"CONTINUE_URL": "https://www.example.org/", "CONTINUE_NAME": "Hillcrest Intranet"}
+
 
 def fill() -> str:
     """Fill the database. Returns what to tell the person who looks at it."""
@@ -55,6 +57,7 @@ def fill() -> str:
     zone = in_force.environment().text("TIME_ZONE")
     owner = first_run.finish(token, "Hillcrest School", "Margaret Doyle", address, password, zone)
     groups.add_groups(GROUPS, owner)
+    change_settings.save(INTRANET, owner)
 
     send(stage("autumn-staff.csv", owner), owner)
     join(29, password)

@@ -11,7 +11,7 @@ from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.jobs import batches as job
 from webapp.models import Batch, BatchState, Invitation, Row, User
-from webapp.services.batches import planner
+from webapp.services.batches import fixes, planner, tidy_up
 
 from tests.client import Answer, Client, Page
 from tests.factories import make_batch
@@ -67,6 +67,14 @@ def edit(client: Client, batch: Batch, line: int, field: str, value: str, seen: 
     return client.patch(f"/batches/{batch.id}/rows/{row.id}", data, status, htmx=True)
 
 
+def choose_meaning(client: Client, review: str, word: str, meant: str, status: int = 303, *, remember: bool = False) -> Answer:
+    """Tidy up one unknown word of a review: say what it means."""
+    page = client.get(f"{review}/tidy-up").page
+    name = next(each["name"] for each in page.all("select") if each["aria-label"].startswith(f"What {word} "))
+    id = name.removeprefix("meant-")
+    return client.post(f"{review}/tidy-up", {"ids": id, name: meant, "remembered": id if remember else ""}, status)
+
+
 def refs(*people: User | Invitation) -> str:
     """Name people as the form of an action does."""
     return ",".join(f"{'user' if isinstance(p, User) else 'invitation'}-{p.id}" for p in people)
@@ -120,6 +128,15 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
     planner.plan_batch(batch)
     db.session.commit()
     return batch
+
+
+def tidy(batch_id: int, by: User, *kinds: str, only: int | None = None) -> tidy_up.TidyUp:
+    """Tidy up what is safe of these kinds; or but one fix, by its place among them."""
+    found = fixes.find_fixes(db.session.get_one(Batch, batch_id)).all
+    safe = [fix for fix in found if fix.is_safe and fix.kind in kinds]
+    if only is not None and safe:
+        safe = [safe[only % len(safe)]]
+    return tidy_up.tidy_up(batch_id, by, tidy_up.Choice(frozenset(fix.id for fix in safe)))
 
 
 def rows_now(batch_id: int) -> list[Row]:

@@ -6,3 +6,4 @@ import "./grid/keys.js";
 import "./grid/clipboard.js";
 import "./grid/swaps.js";
 import "./selection.js";
+import "./tidy-up.js";

@@ -1,6 +1,5 @@
-// Changes of many rows of a review: which fix was dismissed, and where the focus goes. Which rows are picked: picks.js.
+// Changes of many rows of a review, and where the focus goes. Which rows are picked: picks.js.
 import { $, $$, isModal, on } from "./dom.js";
-import { focusAgain } from "./grid/focus.js";
 import { clear, show } from "./picks.js";
 
 // ------------------------------------------------------------------------------------------ Selected rows
@@ -24,7 +23,7 @@ document.addEventListener("htmx:after:request", (e) => {
 });
 
 // A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.
-const STEP = /\/(undos|redos|fixes|words|changes|replacements|merger|retention)(\?|$)/;
+const STEP = /\/(undos|redos|tidy-up|changes|replacements|merger|retention)(\?|$)/;
 const over = new WeakMap();
 document.addEventListener("htmx:before:request", (e) => {
   if (STEP.test(e.target.getAttribute?.("hx-post") ?? "")) over.set(e.target, $$(".toast:has([hx-post*='/undos'])"));
@@ -33,33 +32,13 @@ document.addEventListener("htmx:finally:request", (e) => {
   if (e.detail.ctx?.response?.status < 400) for (const toast of over.get(e.target) ?? []) toast.remove();
 });
 
-// What asked is often gone with the answer: then the focus goes to the cell that had it last, else to the next fix or the counts.
-const nextFix = () => $("[data-fix]:not([hidden]) .actions button") ?? $(".stats [aria-current]") ?? $(".stats a") ?? $("h1");
+// What asked is often gone with the answer: then the focus goes to the counts. Not into a cell: its text would be selected, and the next
+// key would replace it.
 document.addEventListener("htmx:finally:request", () => {
   if (document.activeElement && document.activeElement !== document.body) return;
   if (isModal()) return;
-  if (!focusAgain()) nextFix()?.focus({ preventScroll: true });
+  ($(".stats [aria-current]") ?? $(".stats a") ?? $("h1"))?.focus({ preventScroll: true });
 });
-
-// ------------------------------------------------------------------------------------------ Fixes that were dismissed
-
-const dismissed = new Set();
-function hideDismissed() {
-  for (const fix of $$("[data-fix]")) fix.hidden = dismissed.has(fix.id);
-  for (const list of $$(".more-fixes")) {
-    const left = $$("[data-fix]:not([hidden])", list).length;
-    list.hidden = !left;
-    const first = list.parentElement.querySelector(":scope > [data-fix]:not([hidden])");
-    if (!first && left) list.open = true; // the first was dismissed: show what is left
-  }
-}
-on("click", "[data-dismiss-fix]", (_, button) => {
-  const inside = button.contains(document.activeElement);
-  dismissed.add(button.closest("[data-fix]").id);
-  hideDismissed();
-  if (inside) nextFix()?.focus();
-});
-document.addEventListener("htmx:after:swap", hideDismissed);
 
 // ------------------------------------------------------------------------------------------ To a row
 

@@ -126,7 +126,6 @@ class TestNothingTypedIsLost:
 
     def test_closing_the_invitation_asks_before_a_message_is_lost(self, review):
         page = review.page
-        page.get_by_role("button", name="More").click()
         page.locator("#letter-open").click()
         letter = page.locator("#letter")
         page.get_by_label("Personal message").fill("Welcome to the autumn term.")
@@ -137,7 +136,6 @@ class TestNothingTypedIsLost:
         letter.get_by_role("button", name="Close").click()
         page.get_by_role("alertdialog").get_by_role("button", name="Close").click()
         expect(letter).to_be_hidden()
-        page.get_by_role("button", name="More").click()
         page.locator("#letter-open").click()
         expect(page.get_by_label("Personal message")).to_have_value("")
         page.keyboard.press("Escape")
@@ -183,14 +181,14 @@ class TestNothingIsOutOfReach:
         page.get_by_role("button", name="Add a row").dblclick()
         held.let_go()
         expect(page.get_by_label("Email, row 7", exact=True)).to_be_visible()
-        expect(page.get_by_text("6 people. Nothing")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Review 6 users")
         page.reload()
         expect(page.locator("#rows tbody tr")).to_have_count(6)
 
     @pytest.mark.parametrize("width", [390, 1000, 1440])
     def test_the_invitation_at_every_width(self, review, width):
         review.page.set_viewport_size({"width": width, "height": 800})
-        expect(review.page.locator("#more-open")).to_be_visible()
+        expect(review.page.locator("#letter-open")).to_be_visible()
 
     def test_f8_goes_on_to_the_next_page_that_has_a_problem(self, long):
         long.get_by_label("Email, row 2", exact=True).focus()
@@ -204,25 +202,6 @@ class TestNothingIsOutOfReach:
         expect(long.get_by_label("Role, row 3", exact=True)).to_be_focused()
         long.get_by_role("button", name="Next problem").click()
         expect(long.get_by_label("Role, row 240")).to_be_focused()
-
-    def test_a_word_is_said_on_the_page_where_one_is(self, review):
-        page = review.page
-        page.goto(page.url + "?plan=attention")
-        form = page.get_by_role("form", name="What “Hausmeister” means")
-        form.get_by_role("combobox").select_option("Remote")
-        form.get_by_role("button", name="Change 1 row").press("Enter")
-        expect(page.get_by_label("Role, row 4")).to_have_count(0)
-        expect(page).to_have_url(re.compile(r"plan=attention"))
-        expect(page.locator("#word-1-apply")).to_be_focused()
-        page.get_by_label("Role, row 3").select_option("Remote")
-        expect(page.locator("details.words")).to_have_count(0)
-
-    def test_a_group_is_created_from_the_list_of_words(self, owner):
-        page = owner.page
-        upload(owner, "Email,Role,Groups\nana@northfield.example,Analyst,Chess\n")
-        page.locator("details.words").get_by_role("button", name="Create group Chess").click()
-        page.get_by_role("alertdialog").get_by_role("button", name="Create group").click()
-        expect(page.get_by_text("1 group created.")).to_be_visible()
 
     def test_after_a_refused_sending_the_focus_is_on_send(self, owner, open_page):
         page, path = owner.page, upload(owner, "Email,Role,Groups\nana@northfield.example,Remote,\n")
@@ -249,7 +228,7 @@ class TestManyRows:
         long.get_by_label("Select row 5", exact=True).uncheck()
         expect(long.locator("#selected-count").get_by_text("299 rows selected").first).to_be_visible()
         long.get_by_role("button", name="Remove 299").click()
-        expect(long.get_by_text("1 person. Nothing")).to_be_visible()
+        expect(long.get_by_role("heading", level=1)).to_have_text("Review 1 user")
         expect(long.get_by_label("Email, row 5", exact=True)).to_be_visible()
 
     def test_the_bar_says_that_a_change_is_under_way(self, long):

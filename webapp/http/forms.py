@@ -186,7 +186,7 @@ class SetupForm(AcceptForm):
 
     time_zone = SelectField(
         "Time zone",
-        choices=lambda: list(list_zones(_own_zone()).items()),
+        choices=lambda: list_zones(_own_zone()).items(),
         default=lambda: _own_zone(),
     )
 

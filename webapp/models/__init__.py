@@ -26,7 +26,7 @@ from webapp.models.outbox import (
     Phase,
     Priority,
 )
-from webapp.models.rows import MARKERS, REDONE, UNDONE, EditState, Outcome, Row, RowEdit
+from webapp.models.rows import MARKERS, REDONE, TIDIED, UNDONE, EditState, Outcome, Row, RowEdit
 from webapp.models.users import User, UserState
 from webapp.models.workers import Worker
 

@@ -154,9 +154,10 @@ class EditState(StrEnum):
     UNDONE = "undone"
 
 
-UNDONE, REDONE = "undone", "redone"
-MARKERS = (UNDONE, REDONE)
-"""Fields of the one `RowEdit` that an undo or a redo leaves: before is the step's version, after its name in words."""
+UNDONE, REDONE, TIDIED = "undone", "redone", "tidied"
+MARKERS = (UNDONE, REDONE, TIDIED)
+"""Fields of the one `RowEdit` that an undo or a redo leaves: before is the step's version, after its name in words. Also of
+the one beside a step of Tidy up: before is the number of its fixes, after that of the groups it created."""
 
 
 class RowEdit(Model):

@@ -17,6 +17,7 @@ from webapp.views.batches import (
     report,
     review,
     running,
+    tidy_up,
 )
 from webapp.views.directory import aliases, groups, roles
 from webapp.views.invitations import invitations
@@ -49,6 +50,7 @@ BLUEPRINTS = [
         paste,
         export,
         edits,
+        tidy_up,
         letter,
         mapping,
         missing,

@@ -8,7 +8,7 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode, Plan
 from webapp.db import db
 from webapp.models import Batch, RowEdit
-from webapp.services.batches import bulk_edit, cell_edit, corrections, row_search, undo
+from webapp.services.batches import bulk_edit, cell_edit, row_search, undo
 from webapp.services.batches.bulk_edit import Chosen, Replacement
 
 from tests.factories import make_group, make_persona
@@ -25,128 +25,8 @@ def admin(app):
     return make_persona("Admin")
 
 
-def offered(batch) -> list[tuple]:
-    found = corrections.find_corrections(db.session.get(Batch, batch.id)).fixes
-    return [(offer.field, offer.old, offer.new, offer.lines) for offer in found]
-
-
 def ids(batch, *wanted: int) -> Chosen:
     return Chosen(frozenset(row.id for row in rows_now(batch.id) if row.line in wanted))
-
-
-class TestOffers:
-    def test_the_same_mistake_in_two_rows_or_more_is_one_fix_the_commonest_first(self, admin):
-        batch = make_review(
-            admin,
-            [
-                (f"a@{DOMAIN}", "Analsyt", "Techer Laptops"),
-                (f"b@{DOMAIN}", "analsyt", "Student Devices, Techer Laptops"),
-                (f"c@{DOMAIN}", "Analyst", "techer  laptops"),
-                (f"d@{DOMAIN}", "Remte", ""),
-                ("e@northfield", "Analyst", ""),
-                ("f@Northfield", "Analyst", ""),
-            ],
-        )
-        assert offered(batch) == [
-            ("groups", "Techer Laptops", "Teacher Laptops", (2, 3, 4)),
-            ("email", "@northfield", f"@{DOMAIN}", (6, 7)),
-            ("role", "Analsyt", "Analyst", (2, 3)),
-        ]
-
-    def test_a_domain_that_is_valid_and_misspelt_is_offered_and_fixed_in_all_its_rows(self, admin):
-        people = ["a@gmial.com", "Ben <b@GMIAL.com>", "a@gmial.com", "c@gmail.com", "d@hotmial.com"]
-        batch = make_review(admin, [(email, "Analyst", "") for email in people])
-        assert offered(batch) == [("email", "@gmial.com", "@gmail.com", (2, 3, 4))]
-        counts = db.session.get(Batch, batch.id).counts
-        assert (counts.get("attention"), counts["invite"], counts["duplicate"]) == (None, 4, 1)
-        before = state_of_batch(batch.id)
-        done = bulk_edit.fix(batch.id, admin, "email", "@gmial.com", "@gmail.com")
-        assert [row.email for row in rows_now(batch.id)][:3] == ["a@gmail.com", "Ben <b@gmail.com>", "a@gmail.com"]
-        assert (done.count, offered(batch)) == (3, [])
-        assert db.session.get(Batch, batch.id).counts["misspelt"] == 1
-        undo.undo(batch.id, admin)
-        assert state_of_batch(batch.id) == before
-
-    def test_many_rows_with_a_misspelt_domain_are_counted_and_listed_first(self, admin):
-        batch = make_review(admin, [(f"u{n}@gmial.com", "Analyst", "") for n in range(11)])
-        assert offered(batch) == [("email", "@gmial.com", "@gmail.com", tuple(range(2, 13)))]
-        assert len(bulk_edit.propose_fix(batch, None, "email", "@gmial.com", "@gmail.com").changes) == 11
-
-    def test_a_word_that_resembles_nothing_is_not_offered(self, admin):
-        assert offered(make_review(admin, [(f"a@{DOMAIN}", "Zzzz", ""), (f"b@{DOMAIN}", "Zzzz", "")])) == []
-
-    def test_a_removed_row_does_not_count(self, admin):
-        batch = make_review(admin, [(f"a@{DOMAIN}", "Analsyt", ""), (f"b@{DOMAIN}", "Analsyt", "")])
-        cell_edit.remove(batch.id, rows_now(batch.id)[0].id, admin)
-        assert offered(batch) == []
-
-    def test_cost_the_same_for_many(self, admin, queries):
-        few = make_review(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(3)])
-        many = make_review(admin, [(f"u{n}@gmial.com", "Analsyt", "Techer Laptops") for n in range(150)])
-        counted = []
-        for batch in (few, many):
-            found = db.session.get(Batch, batch.id)
-            assert found.counts is not None
-            queries.clear()
-            corrections.find_corrections(found)
-            counted.append(len(queries))
-        assert counted[1] <= counted[0], (counted, queries)
-
-
-class TestFix:
-    def test_replaces_the_wrong_name_alone_and_only_where_it_is(self, admin):
-        batch = make_review(
-            admin,
-            [
-                (f"a@{DOMAIN}", "Analyst", "Student Devices, Techer Laptops"),
-                (f"b@{DOMAIN}", "Analyst", "Techer Laptops, Teacher Laptops"),
-                (f"c@{DOMAIN}", "Analyst", "Student Devices"),
-            ],
-        )
-        done = bulk_edit.fix(batch.id, admin, "groups", "Techer Laptops", "Teacher Laptops")
-        assert done.count == 2
-        assert [row.groups for row in rows_now(batch.id)] == [
-            "Student Devices, Teacher Laptops",
-            "Teacher Laptops",
-            "Student Devices",
-        ]
-        assert db.session.get(Batch, batch.id).counts == {"invite": 3}
-
-    def test_of_a_domain_keeps_what_stands_before_it(self, admin):
-        batch = make_review(
-            admin, [("ana.b@northfield", "Analyst", ""), ("Carl@NORTHFIELD", "Analyst", ""), ("d@else", "Analyst", "")]
-        )
-        bulk_edit.fix(batch.id, admin, "email", "@northfield", f"@{DOMAIN}")
-        assert [row.email for row in rows_now(batch.id)] == [f"ana.b@{DOMAIN}", f"Carl@{DOMAIN}", "d@else"]
-
-    def test_is_one_step(self, admin):
-        batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
-        before = state_of_batch(batch.id)
-        bulk_edit.fix(batch.id, admin, "role", "Analsyt", "Analyst")
-        assert undo.undo(batch.id, admin).name == "changed Role in 4 rows"
-        assert state_of_batch(batch.id) == before
-
-    def test_changes_nothing_where_nobody_has_it_any_more(self, admin):
-        batch = make_review(admin, [(f"a@{DOMAIN}", "Analyst", "")])
-        for field in ("role", "plan"):
-            assert bulk_edit.fix(batch.id, admin, field, "Analsyt", "Analyst").version is None
-
-    def test_is_shown_first_row_by_row(self, admin):
-        batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(4)])
-        proposal = bulk_edit.propose_fix(db.session.get(Batch, batch.id), None, "role", "Analsyt", "Analyst")
-        shown = [(change.row.line, change.before, change.after) for change in proposal.changes]
-        assert shown == [(line, "Analsyt", "Analyst") for line in (2, 3, 4, 5)]
-        assert cell(batch, 2, "role") == "Analsyt"
-
-    @pytest.mark.slow
-    def test_costs_the_same_for_three_rows_and_a_thousand(self, admin, queries):
-        counted = []
-        for n in (3, 1100):
-            batch = make_review(admin, [(f"u{i}@{DOMAIN}", "Analsyt", "") for i in range(n)])
-            queries.clear()
-            bulk_edit.fix(batch.id, admin, "role", "Analsyt", "Analyst")
-            counted.append(len(queries))
-        assert counted[1] <= counted[0], (counted, queries)
 
 
 class TestReplace:
@@ -329,7 +209,7 @@ def test_where_a_row_is_shown(admin):
 
 def test_a_step_notes_every_cell_that_it_changed(admin):
     batch = make_review(admin, [(f"u{n}@{DOMAIN}", "Analsyt", "") for n in range(3)])
-    done = bulk_edit.fix(batch.id, admin, "role", "Analsyt", "Analyst")
+    done = bulk_edit.replace(batch.id, admin, Replacement("role", "Analsyt", "Analyst"))
     noted = db.session.scalars(db.select(RowEdit).where(RowEdit.batch_id == batch.id)).all()
     assert [(edit.version, edit.field, edit.before, edit.after) for edit in noted] == [
         (done.version, "role", "Analsyt", "Analyst")

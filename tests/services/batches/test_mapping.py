@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import strategies as st
-from webapp.core.errors import RuleViolationError
 from webapp.core.files.columns import Places
 from webapp.core.files.fields import Field
 from webapp.core.files.table import Line
 from webapp.db import db
-from webapp.models import BatchFile, Row
-from webapp.services.batches import bulk_edit, corrections, mapping, upload
+from webapp.models import BatchFile
+from webapp.services.batches import mapping, upload
+from webapp.services.batches.fixes import find_fixes
 from webapp.services.directory import aliases
 
-from tests.factories import make_group, make_persona
+from tests.factories import make_persona
 from tests.files.make_corpus import FILES
 from tests.reading import read_pasted
 
@@ -69,39 +69,9 @@ def test_a_split_file_is_kept_by_none_of_its_parts(by, change_settings):
     assert [part.part for part in upload.parts_of(batch)] == [1, 2]
 
 
-def test_words_are_counted_without_regard_to_case_and_within_cells(by):
-    make_group("Student Devices")
-    text = "Email,Role,Groups\n" + "".join(
-        f'u{n}@x.org,{role},"{groups}"\n'
-        for n, (role, groups) in enumerate(
-            [("Lehrer", "Kollegium"), ("LEHRER", "kollegium, Student Devices"), ("Analyst", "Mensa")]
-        )
-    )
-    batch = upload.stage(text.encode(), "staff.csv", by)
-    found = [(word.field, word.old, word.count) for word in corrections.find_corrections(batch).words]
-    assert found == [("groups", "Kollegium", 2), ("role", "Lehrer", 2), ("groups", "Mensa", 1)]
-
-
-def test_of_many_words_the_commonest_are_told_and_that_there_are_more(by):
-    text = "Email,Role,Groups\n" + "".join(f"u{n}@x.org,Analyst,Raum {n // 2 if n < 4 else n:03}x{n:03}\n" for n in range(25))
-    words = corrections.find_corrections(upload.stage(text.encode(), "staff.csv", by)).words
-    assert len(words) == 25
-    words = corrections.find_corrections(upload.stage(b"Email,Role,Groups\nu@x.org,Analyst,=Kiosk pads\n", "staff.csv", by)).words
-    assert [(word.old, word.can_be_made) for word in words] == [("=Kiosk pads", False)]
-
-
 def test_a_batch_without_such_a_problem_costs_no_query(by, queries):
     batch = upload.stage(b"Email,Role\nana@x.org,Analyst\n", "staff.csv", by)
     assert batch.counts == {"invite": 1}
     queries.clear()
-    assert corrections.find_corrections(batch) == corrections.Corrections([], [], [])
+    assert find_fixes(batch).all == []
     assert len(queries) == 0, queries
-
-
-def test_a_word_too_long_to_be_remembered_changes_nothing(by):
-    word = "Lehrer " * 20
-    batch = upload.stage(f"Email,Role\nana@x.org,{word}\n".encode(), "staff.csv", by)
-    with pytest.raises(RuleViolationError, match="at most 80 characters"):
-        bulk_edit.translate(batch.id, by, "role", word, "Analyst", remember=True)
-    db.session.rollback()
-    assert db.session.scalars(db.select(Row.role)).one() == word.strip()

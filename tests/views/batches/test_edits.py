@@ -54,7 +54,7 @@ class TestUndo:
         assert row_at(batch, 2).role == "Analsyt"
 
     def test_of_more_answers_with_the_review_and_keeps_the_filter(self, admin, batch):
-        post(admin, batch, "fixes", {"field": "role", "old": "Analsyt", "new": "Analyst"})
+        post(admin, batch, "replacements", {"field": "role", "find": "Analsyt", "by": "Analyst"})
         answer = post(admin, batch, "undos", here="?plan=attention")
         assert f"#batch-{batch.id}-review" in targets(answer)
         assert "Undone: changed Role in 2 rows" in answer.page.text
@@ -114,46 +114,6 @@ class TestUndo:
             post(admin, large, "undos")
             counted.append(len(queries))
         assert counted[0] == counted[1], queries
-
-
-class TestFixes:
-    def test_the_commonest_is_offered_and_the_others_behind_it(self, admin, batch):
-        page = admin.get(f"/batches/{batch.id}").page
-        assert "Replace “Techer Laptops” by “Teacher Laptops” in 2 rows?" in page.text
-        assert "Replace “Analsyt” by “Analyst” in 2 rows?" in page.text
-        assert "1 more fix" in page.text
-        assert "Rows 3 and 4." in page.text
-
-    def test_replaces_in_one_request(self, admin, batch):
-        answer = post(admin, batch, "fixes", {"field": "groups", "old": "Techer Laptops", "new": "Teacher Laptops"})
-        assert "Replaced in 2 rows" in answer.page.text
-        assert [row.groups for row in rows_of(batch)][1:3] == ["Teacher Laptops", "Teacher Laptops"]
-        assert any("/undos?" in button.get("hx-post", "") for button in answer.page.all("button"))
-        assert "Techer" not in answer.page.text
-
-    def test_many_rows_are_listed_first(self, admin):
-        lines = "".join(f"u{n}@northfield.example,Analsyt,\n" for n in range(12))
-        batch = stage(admin, "Email,Role,Groups\n" + lines)
-        page = admin.get(f"/batches/{batch.id}").page
-        assert "Show 12 rows" in page.text
-        shown = admin.get(f"/batches/{batch.id}/fixes?field=role&old=Analsyt&new=Analyst", htmx=True).page
-        assert "“Analsyt” becomes “Analyst” in 12 rows." in shown.text
-        assert "Replace in 12 rows" in shown.text
-
-    def test_an_edited_cell_brings_the_offers_up_to_date(self, admin, batch):
-        answer = edit(admin, batch, 3, "groups", "Teacher Laptops", status=200)
-        assert f"#batch-{batch.id}-fixes" in targets(answer)
-        assert "Replace “Techer Laptops”" not in answer.page.text
-
-    def test_a_page_with_many_offers_costs_a_fixed_number_of_queries(self, admin, queries):
-        counted = []
-        for n in (3, 60):
-            lines = "".join(f"u{i}@northfield.example,Analsyt,Techer Laptops\n" for i in range(n))
-            many = stage(admin, "Email,Role,Groups\n" + lines)
-            queries.clear()
-            admin.get(f"/batches/{many.id}")
-            counted.append(len(queries))
-        assert counted[1] <= counted[0], queries
 
 
 class TestReplace:
@@ -266,7 +226,7 @@ def test_who_may_only_look_sees_no_way_to_change(admin, batch, sign_in):
         assert not page.all("button", id=id)
     assert not page.all("div", id="selection")
     assert "Replace “" not in page.text
-    for what in ("undos", "redos", "fixes", "replacements", "changes", "rows"):
+    for what in ("undos", "redos", "tidy-up", "replacements", "changes", "rows"):
         analyst.post(f"/batches/{batch.id}/{what}", {}, 403, htmx=True)
     analyst.get(f"/batches/{batch.id}/lines/2", 303)
 

@@ -32,7 +32,6 @@ def every_way(batch) -> dict[str, tuple[str, str, dict[str, str]]]:
         "edit": ("PATCH", f"{at}/rows/{row.id}", {"field": "groups", "value": TOO_LONG, "seen": "Library"}),
         "paste": ("POST", f"{at}/blocks", {"block": json.dumps(block)}),
         "pasted rows": ("POST", f"{at}/blocks/rows", {"block": json.dumps({"lines": [{"email": TOO_LONG}]})}),
-        "bulk fix": ("POST", f"{at}/fixes", {"field": "role", "old": "Nobody", "new": TOO_LONG}),
         "replace a whole cell": ("POST", f"{at}/replacements", whole),
         "replace a part": ("POST", f"{at}/replacements", {"field": "groups", "find": "r", "by": "r" * 1999}),
         "find": ("POST", f"{at}/replacements", {"field": "groups", "find": TOO_LONG, "by": "r"}),
@@ -98,7 +97,7 @@ class TestOfAFile:
         assert "suggestion" not in issue
         page = admin.get(f"/batches/{batch.id}")
         assert "Too long" in page.page.text
-        assert "not known here" not in page.page.text, "its words are not looked at"
+        assert "Tidy up" not in page.page.text, "its words are not looked at"
         assert not page.page.all("button", class_="suggest")
         assert long_cell.strip()[-300:] not in page.page.text
         assert row.groups == row.read_groups == long_cell.strip()
@@ -114,7 +113,7 @@ class TestOfAFile:
         cells = {"email": "ana@x.org", "role": "Analyst"} | {field: TOO_LONG}
         batch = stage(admin, f"Email,Role\n{cells['email']},{cells['role']}\n")
         page = admin.get(f"/batches/{batch.id}")
-        assert "Too long: a cell holds at most 2,000 characters" in page.page.text
+        assert "Too long: a cell holds at most 2,000 characters." in page.page.text
         assert TOO_LONG not in page.text
 
     def test_is_mended_by_typing_another_and_comes_back_by_undo(self, admin, owner, long_cell):

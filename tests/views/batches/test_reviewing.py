@@ -62,7 +62,7 @@ class TestWhoseReviewItIs:
         other.post(f"{path}/confirmation", self.version(other, shared))
         page = other.get(path).page.text
         assert "Nothing was sent. Plans changed for your role: look again at 1 row (2), then send." in page
-        assert "You cannot change your own role" in page
+        assert "You cannot change your own role." in page
         assert rows_of(shared)[0].plan is Plan.ATTENTION
         other.patch(path, {"skip_errors": "true"}, htmx=True)
         other.post(f"{path}/confirmation", self.version(other, shared))
@@ -158,27 +158,6 @@ class TestRowsThatAreGone:
         assert answer.page.all("button", aria_label="Put row 2 back")
 
 
-class TestWords:
-    def words(self, answer) -> list[str]:
-        return [form["aria-label"] for form in answer.page.all("form", class_="toolbar")]
-
-    def test_follow_every_edit(self, admin, batch):
-        assert "What “Lehrer” means" in self.words(admin.get(f"/batches/{batch.id}"))
-        answer = edit(admin, batch, 4, "groups", "")
-        assert f"#batch-{batch.id}-words" in targets(answer)
-        assert self.words(answer) == ["What “Lehrer” means"]
-        assert "Change 2 rows" in answer.page.text
-        assert self.words(admin.post(f"/batches/{batch.id}/undos", status=200, htmx=True)) != self.words(answer)
-
-    def test_are_said_without_leaving_the_filtered_page(self, admin, batch):
-        form = {"field": "role", "word": "Lehrer", "meant": "Remote"}
-        answer = admin.post(f"/batches/{batch.id}/words", form, 200, htmx=True, headers=at(batch, "?plan=attention&problem=role"))
-        assert f"#batch-{batch.id}-review" in targets(answer)
-        assert "“Lehrer” is now Remote in 2 rows." in answer.page.text
-        assert answer.page.all("button", hx_post=f"/batches/{batch.id}/undos?version=2")
-        assert {row["id"] for row in answer.page.all("tr") if row.get("id")} == {f"row-{rows_of(batch)[0].id}"}
-
-
 def test_of_three_rows_with_one_email_each_sentence_and_its_link_name_the_same_row(admin):
     roles = ("Analyst", "Remote", "Broadcaster")
     batch = stage(admin, "Email,Role,Groups\n" + "".join(f"ana@northfield.example,{role},\n" for role in roles))
@@ -238,7 +217,7 @@ class TestWordsOfTheReview:
     def test_one_row_is_one_row(self, admin):
         single = stage(admin, "Email,Role,Groups\nana@northfield.example,Nobody,\n")
         answer = admin.patch(f"/batches/{single.id}", {"skip_errors": "true"}, htmx=True)
-        assert "Skip them" in answer.page.text
+        assert "Skip the row that needs attention" in answer.page.text
         admin.patch(f"/batches/{single.id}", {"skip_errors": "false"}, htmx=True)
         admin.post(f"/batches/{single.id}/confirmation", {"version": db.session.get(Batch, single.id).version})
         assert "1 row needs attention: fix it, or tick" in admin.get(f"/batches/{single.id}").page.text

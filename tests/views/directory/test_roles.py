@@ -9,6 +9,7 @@ from webapp.models import Alias, AuditEvent, InvitationState, Role, UserState
 from webapp.services.directory import lookup
 
 from tests.factories import PASSWORD, make_batch, make_group, make_invitation, make_persona, make_user, role
+from tests.steps import choose_meaning
 
 HEAD = {"name": "Head of Year", "rank": "70", "permissions": ["invitations:make", "users:manage"]}
 
@@ -279,8 +280,7 @@ def test_every_way_to_grant_a_role_keeps_to_ones_rank(manager, above):
     assert "ranks above your own role" in page.text or "Owner cannot be assigned" in page.text
     manager.post(f"{review}/confirmation", {"version": page.values("version")[0]})
     assert "need attention" in manager.get(review).page.text or "needs attention" in manager.get(review).page.text
-    words = {"field": "role", "word": "Boss", "meant": above, "remember": "yes"}
-    manager.post(f"{paste(manager, 'Boss')}/words", words, status=422)
+    choose_meaning(manager, paste(manager, "Boss"), "Boss", above, 422, remember=True)
     assert db.session.scalar(db.select(Alias)) is None
     if above != "Owner":
         invitation = make_invitation("above@northfield.example", above)

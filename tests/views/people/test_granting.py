@@ -15,6 +15,7 @@ from webapp.models import AuditEvent, Batch, Invitation, Message, Outcome, Row, 
 from tests.client import Client
 from tests.factories import PASSWORD, make_invitation, make_user, role, token_of
 from tests.mail_fixtures import make_message
+from tests.steps import choose_meaning
 
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
@@ -91,8 +92,7 @@ class TestARoleThatMayDoMore:
 
     def test_remembered_words_mean_no_such_role(self, registrar):
         review = review_of(registrar, "Boss")
-        words = {"field": "role", "word": "Boss", "meant": "Admin", "remember": "yes"}
-        registrar.post(f"{review}/words", words, status=422)
+        choose_meaning(registrar, review, "Boss", "Admin", 422, remember=True)
 
     def test_role_of_somebody_who_is_here(self, registrar):
         person = make_user("Ana Ruiz")

@@ -79,18 +79,16 @@ def find_named(header: Sequence[str]) -> dict[Field, list[int]]:
 
 def choose_names(
     header: Sequence[str],
-    places: Sequence[int],
+    places: list[int],
 ) -> list[int]:
     """Of the columns that are named for people's names, those that make up a name: a whole one, else its parts."""
-    by_part: dict[NamePart, list[int]] = {part: [] for part in NamePart}
-    for place in places:
-        by_part[name_part(header[place])].append(place)
-    if whole := by_part[NamePart.WHOLE]:
-        return whole[:1]
-    given, either, family = (by_part[part] for part in list(NamePart)[:3])
-    if given and family:
-        return given + family
-    return given + either[:1] + family
+    parts = {place: name_part(header[place]) for place in places}
+    for place, part in parts.items():
+        if part is NamePart.WHOLE:
+            return [place]
+    if {NamePart.GIVEN, NamePart.FAMILY} <= set(parts.values()):
+        return [place for place in places if parts[place] is not NamePart.EITHER]
+    return places
 
 
 _NAMES_TO_HIDE = """

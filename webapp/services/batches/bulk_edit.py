@@ -1,4 +1,4 @@
-"""Changes many rows of a batch under review: fixes, find and replace, selected rows, rows with the same e-mail."""
+"""Changes many rows of a batch under review: find and replace, selected rows, rows with the same e-mail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from webapp.core.addresses import with_domain
 from webapp.core.errors import (
     ConflictError,
     RuleViolationError,
@@ -16,15 +15,15 @@ from webapp.core.lists.row_filter import Find
 from webapp.core.plan.planner import Mode
 from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
 from webapp.db import db, in_json
-from webapp.models import Batch, Group, Role, Row, User
+from webapp.models import Batch, Row, User
 from webapp.schemas.rows import split_groups
-from webapp.services.batches import cell_edit, changes, corrections, planner, row_search
+from webapp.services.batches import cell_edit, changes, planner, row_search
 from webapp.services.batches.changes import (
     Change,
     ChangeSet,
     check_length,
 )
-from webapp.services.directory import aliases, lookup
+from webapp.services.directory import lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,62 +69,6 @@ def change_cells(rows: Iterable[Row], field: str, new: Callable[[str], str]) -> 
 def load_rows(batch: Batch, ids: Iterable[int]) -> list[Row]:
     """Those of these rows that were not removed."""
     return planner.load(planner.select_rows(batch).where(in_json(Row.id, ids)))
-
-
-# A wrong word
-
-
-def propose_fix(
-    batch: Batch,
-    _by: User,
-    field: str,
-    old: str,
-    new: str,
-) -> ChangeSet:
-    """Replace a wrong word in every row that has it."""
-    ids = {
-        word.row_id
-        for word in corrections.list_wrong_words(batch)
-        if (word.field, fold(word.text)) == (field, fold(old))
-    }
-    new = " ".join(new.split())
-    return change_cells(load_rows(batch, ids), field, lambda cell: _fix_cell(field, cell, old, new))
-
-
-fix = changes.command(propose_fix)
-
-
-def _fix_cell(field: str, cell: str, old: str, new: str) -> str:
-    if field == "email":
-        return with_domain(cell, new.lstrip("@"))
-    if field == "role":
-        return new
-    names = [new if fold(name) == fold(old) else name for name in split_groups(cell)]
-    # one word may mean several groups
-    return ", ".join(split_groups(",".join(names)))
-
-
-def translate(
-    batch_id: int,
-    by: User,
-    field: str,
-    word: str,
-    meant: str,
-    *,
-    remember: bool = False,
-) -> ChangeSet:
-    """Write the role or the group that is meant into every row that says `word`, as one step that can be undone.
-
-    remember: later files may say the word, too. Raises RuleViolationError for what cannot be meant.
-    """
-    name = official_name(field, meant, by)
-    kind = Role if field == "role" else Group
-    if remember:
-        aliases.check_name(kind, word)
-    step = fix(batch_id, by, field, word, name)
-    if remember and step.changes:
-        aliases.add(kind, word, name, by)
-    return step
 
 
 # Find and replace
@@ -226,6 +169,11 @@ def _by_key(names: Iterable[str], registry: Registry) -> dict[str, str]:
     return found
 
 
+def join_groups(cells: Iterable[str], registry: Registry) -> str:
+    """A Groups cell with the groups of all these."""
+    return _join(_by_key(split_groups(",".join(cells)), registry))
+
+
 def _join(groups: Mapping[str, str]) -> str:
     """A Groups cell that holds all of these."""
     return ALL_GROUPS if fold(ALL_GROUPS) in groups else ", ".join(groups.values())
@@ -277,8 +225,7 @@ def merge_duplicates(
         raise RuleViolationError(
             "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
         )
-    names = ",".join(row.groups for row in rows)
-    groups = _join(_by_key(split_groups(names), registry))
+    groups = join_groups([row.groups for row in rows], registry)
     name = next((row.name for row in rows if row.name), "")
     merged = [
         Change(first, "groups", first.groups, groups),

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import insert
 from sqlalchemy.orm.attributes import set_committed_value
@@ -49,7 +49,7 @@ class ChangeSet:
 
     rows: further rows that the answer shows; afterwards with those that were changed, in the order of lines. newer: cells that
     keep somebody else's newer value, with that person's name. log: how the step is logged, where it is an undo or a redo;
-    name: that step in words.
+    name: that step in words. is_written: something else was written, which is kept even where no cell changes.
 
     Set by `apply`: version: of the step; None where nothing was stored. others: further rows whose plan changed.
     had_problems: whether one of the rows has a problem, or had one before.
@@ -60,6 +60,7 @@ class ChangeSet:
     newer: Mapping[Place, str] = field(default_factory=dict)
     log: Callable[[], None] | None = None
     name: str = ""
+    is_written: bool = False
     batch: Batch = field(init=False)
     version: int | None = None
     others: Sequence[Row] = ()
@@ -81,6 +82,9 @@ class ChangeSet:
         return len({row_id for row_id, _ in self.places})
 
 
+Step = TypeVar("Step", bound=ChangeSet)
+
+
 def check_length(text: str) -> None:
     """The one rule for what is typed, pasted, replaced or merged: nothing is cut. Raises RuleViolationError."""
     if len(text) > LONGEST_CELL:
@@ -96,13 +100,13 @@ def check_column(field: str) -> None:
 
 
 def apply(
-    propose: Callable[..., ChangeSet],
+    propose: Callable[..., Step],
     batch_id: int,
     by: User,
     *args: Any,
     any_kind: bool = False,
     **details: Any,
-) -> ChangeSet:
+) -> Step:
     """Carry out what `propose` finds in the locked batch, as one step that can be undone. Commits once.
 
     any_kind: also for an action or a revert, whose rows can only be removed and put back. Raises NotUnderReview,
@@ -116,7 +120,7 @@ def apply(
     rows = {*step.rows, *(change.row for change in step.changes if change.row)}
     step.rows = sorted(rows, key=lambda row: row.line)
     if not step.changes:
-        db.session.rollback()
+        commit_and_keep() if step.is_written else db.session.rollback()
         return step
     if step.log is None:  # what is put back may be longer: a file's cell was
         for change in step.changes:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.files.extract import Cells
-from webapp.core.plan.planner import Candidate, Plan, PlannedChange, Policy, plan
+from webapp.core.plan.planner import Candidate, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
 from webapp.db import begin_write, db
@@ -59,7 +59,7 @@ def make_policy(batch: Batch, by: User, registry: Registry) -> Policy:
     )
 
 
-def plan_rows(rows: Iterable[Cells], policy: Policy) -> dict[int, Values]:
+def plan_rows(rows: Iterable[Cells | Row], policy: Policy) -> dict[int, Values]:
     """Plan rows, given in the order of lines. By line; five queries for any number."""
     schema = RowSchema(policy.registry)
     candidates = [_check_row(schema, row) for row in rows]
@@ -68,7 +68,7 @@ def plan_rows(rows: Iterable[Cells], policy: Policy) -> dict[int, Values]:
     return {row.line: _column_values(row.email_key, steps[row.line]) for row in candidates}
 
 
-def _check_row(schema: RowSchema, row: Cells) -> Candidate:
+def _check_row(schema: RowSchema, row: Cells | Row) -> Candidate:
     """Check one row by the schema. A row in error keeps its e-mail key, so that its duplicates are found."""
     address, wrong_email = schema.cell("email", row.email)
     _, wrong_name = schema.cell("name", row.name)
@@ -122,7 +122,7 @@ def plan_stored_rows(
     """
     policy = make_policy(batch, by or batch.planned_for, lookup.registry())
     if batch.kind is BatchKind.UPLOAD:
-        return plan_rows(map(_cells, rows), policy)
+        return plan_rows(rows, policy)
     steps = people_rows.plan_people(batch, rows, policy)
     planned: dict[int, Values] = {}
     for row in rows:
@@ -130,10 +130,6 @@ def plan_stored_rows(
         cells = people_rows.cells(step, policy.registry)
         planned[row.line] = _column_values(row.email_key, step) | cells
     return planned
-
-
-def _cells(row: Row) -> Cells:
-    return Cells(row.line, row.email, row.role, row.groups, row.name)
 
 
 def find_changed(rows: Sequence[Row], plans: Mapping[int, Values]) -> list[Row]:
@@ -170,34 +166,18 @@ _WRITE = (
 
 
 def count_rows(rows: Iterable[Values]) -> Counter[str]:
-    """Count rows by plan, by mark, by column with a problem, and "misspelt" where the domain probably is.
-
-    "existing": people who are here already. "differing": users who have another role than the file says.
-    """
+    """Count rows by plan, by mark, by column with a problem, and "misspelt" where the domain probably is."""
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row["plan"].value] += 1
-        change = row["change_dict"]
-        for mark in change.get("marks", ()):
+        for mark in row["change_dict"].get("marks", ()):
             counts[mark] += 1
-        is_by_file = "before" in change and "was" not in change
-        if is_by_file and row["plan"] is not Plan.DUPLICATE:
-            counts["existing"] += 1
-            if _differs_in_role(change):
-                counts["differing"] += 1
         for field in FIELDS:
             if row[f"{field}_wrong"]:
                 counts[f"problem:{field}"] += 1
         if row["likely_domain"]:
             counts["misspelt"] += 1
     return counts
-
-
-def _differs_in_role(change: Mapping[str, Any]) -> bool:
-    """Whether the file has another role for a user, followed or not."""
-    codes = {note["code"] for note in change.get("notes", ())}
-    is_new = "after" in change and change["after"]["role"] != change["before"]["role"]
-    return "role_kept" in codes or (is_new and change["subject"][0] == "user")
 
 
 # Whole batches: after the directory changed, or for another person who confirms

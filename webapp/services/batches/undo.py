@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.orm import aliased
 
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.text.formatting import plural
@@ -17,6 +18,7 @@ from webapp.db import bulk_execute, db
 from webapp.models import (
     MARKERS,
     REDONE,
+    TIDIED,
     UNDONE,
     Batch,
     EditState,
@@ -46,12 +48,13 @@ IS_DONE = RowEdit.state == EditState.DONE
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the list of recent changes."""
+    """One line of the list of recent changes. made: how many groups were created with it; an undo leaves them."""
 
     version: int
     who: str
     words: str
     at: datetime
+    made: int = 0
 
 
 def describe_step(
@@ -79,10 +82,18 @@ def available(batch: Batch, by: User) -> dict[str, bool]:
 
 def list_steps(batch: Batch, *wanted: ColumnElement[bool]) -> list[Step]:
     """The last of these steps, newest first, of all people; one query."""
+    mark = aliased(RowEdit)
+    is_mark = and_(
+        mark.batch_id == batch.id,
+        mark.version == RowEdit.version,
+        mark.field == TIDIED,
+    )
     query = (
         select(
             RowEdit.version,
             User.name,
+            func.max(mark.before),
+            func.max(mark.after),
             func.min(RowEdit.field),
             func.max(RowEdit.field),
             func.max(RowEdit.after),
@@ -92,15 +103,19 @@ def list_steps(batch: Batch, *wanted: ColumnElement[bool]) -> list[Step]:
         )
         .join(User, User.id == RowEdit.user_id)
         .outerjoin(Row, Row.id == RowEdit.row_id)
+        .outerjoin(mark, is_mark)
         .where(RowEdit.batch_id == batch.id, IS_STEP, *wanted)
         .group_by(RowEdit.version, User.name)
         .order_by(RowEdit.version.desc())
         .limit(RECENT)
     )
     steps = []
-    for version, who, first, last, after, rows, line, at in db.session.execute(query):
+    for version, who, fixes, made, first, last, after, rows, line, at in db.session.execute(query):
         field = first if first in (last, "added") else None
-        steps.append(Step(version, who, describe_step(field, after, rows, line), at))
+        words = describe_step(field, after, rows, line)
+        if fixes:
+            words = f"tidied up {plural(int(fixes), 'fix', 'fixes')}"
+        steps.append(Step(version, who, words, at, int(made or 0)))
     return steps
 
 
@@ -172,9 +187,12 @@ def _replay(
         step.append(Change(row, edit.field, before, after))
     if not step:
         raise RuleViolationError(f"There is nothing left to {'undo' if is_undo else 'redo'}.")
-    name = list_steps(batch, RowEdit.version == version)[0].words
+    replayed = list_steps(batch, RowEdit.version == version)[0]
+    name = replayed.words
     if is_undo:
         step.reverse()
+        if made := replayed.made:
+            name += f". {plural(made, 'group')} {'stays' if made == 1 else 'stay'}"
     _check(batch, step, marker)
 
     def log() -> None:

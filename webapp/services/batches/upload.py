@@ -183,9 +183,8 @@ def store_reading(
     batch.facts = list(reading.facts)
     batch.header = list(reading.table.header)
     batch.columns = reading.places.as_dict() if reading.places else {}
-    batch.has_names = any(person.name for person in reading.people)
-    if reading.places and reading.places.of(Field.NAME):
-        batch.has_names = True
+    has_column = Field.NAME in batch.columns.values()
+    batch.has_names = has_column or any(person.name for person in reading.people)
     batch.notices = [asdict(notice) for notice in reading.notices]
     db.session.add(batch)
     db.session.flush()

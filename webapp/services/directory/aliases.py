@@ -79,8 +79,15 @@ def forget_header_mapping(mapping_id: int, by: User) -> None:
 
 def add(model: type[Named], word: str, name: str, by: User) -> str:
     """Let files say a word for the role or group of this name. -> the word as it is kept. Raises RuleViolationError."""
-    word = check_name(model, word)
     begin_write()
+    word = remember(model, word, name, by)
+    lookup.commit()
+    return word
+
+
+def remember(model: type[Named], word: str, name: str, by: User) -> str:
+    """What `add` does. Does not commit."""
+    word = check_name(model, word)
     meant = find_named(model, name)
     if meant is None:
         raise RuleViolationError(
@@ -91,7 +98,6 @@ def add(model: type[Named], word: str, name: str, by: User) -> str:
     refuse_taken(model, word)
     _set_meaning(word, meant)
     events.record(by, "alias.remembered", meant, word=word)
-    lookup.commit()
     return word
 
 

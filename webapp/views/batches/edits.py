@@ -1,4 +1,4 @@
-"""Edits of a batch under review: cells and rows, undo and redo, fixes and changes of many rows, duplicates."""
+"""Edits of a batch under review: cells and rows, undo and redo, changes of many rows, duplicates."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ def describe_cell(result: ChangeSet) -> str:
     return f"Row {row.line}: {' '.join(said)}"
 
 
-@bp.post("/rows/<int:row_id>/removal")
+@bp.post("/rows/<int:row_id>/removal", defaults={"restore": False})
 @bp.post("/rows/<int:row_id>/restoration", defaults={"restore": True})
 @require(MAKE)
-def remove(batch_id: int, row_id: int, restore: bool = False) -> Answer:
+def remove(batch_id: int, row_id: int, restore: bool) -> Answer:
     """Take the row out of the batch, or put it back."""
     result = cell_edit.remove(batch_id, row_id, current_user(), restore=restore)
     row = result.rows[0]
@@ -140,20 +140,7 @@ def steps(batch_id: int) -> Answer:
     return draw_part("batches/edits/_steps.html", batch_id, steps=steps)
 
 
-# The same fix in many rows
-
-
-@bp.get("/fixes")
-@bp.post("/fixes")
-@require(MAKE)
-def fix(batch_id: int) -> Answer:
-    """What replacing a wrong word would change, row by row; a POST replaces it."""
-    asked = {name: request.values.get(name, "") for name in ("field", "old", "new")}
-    if request.method == "POST":
-        result = bulk_edit.fix(batch_id, current_user(), **asked)
-        return draw_review(result, "Replaced in {rows}")
-    found = bulk_edit.propose_fix(review.get_batch(batch_id), current_user(), **asked)
-    return draw_part("batches/edits/_fix.html", batch_id, changes=found.changes, **asked)
+# Find and replace
 
 
 @bp.get("/replacements")
@@ -184,21 +171,6 @@ def load_replacement() -> bulk_edit.Replacement:
         whole="whole" in asked,
         exactly="exactly" in asked,
     )
-
-
-@bp.post("/words")
-@require(MAKE)
-def translate(batch_id: int) -> Answer:
-    """Say once what a word of the file means, for all its rows; and for later files, where that is ticked."""
-    form = request.form
-    by = current_user()
-    remember = "remember" in form and by.may(Permission.USERS_MANAGE)
-    word, meant = form.get("word", ""), form.get("meant", "")
-    result = bulk_edit.translate(
-        batch_id, by, form.get("field", ""), word, meant, remember=remember
-    )
-    remembered = ", and remembered for later files" if remember else ""
-    return draw_review(result, f"“{word}” is now {meant} in {{rows}}{remembered}.")
 
 
 # Selected rows

@@ -12,7 +12,7 @@ from webapp.http.questions import ask
 from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import BatchKind, BatchState
 from webapp.schemas.batches import OptionsSchema
-from webapp.services.batches import changes, confirmation, corrections
+from webapp.services.batches import changes, confirmation
 from webapp.services.batches import review as batches
 from webapp.services.directory import groups
 
@@ -40,20 +40,6 @@ def add_group(batch_id: int) -> Answer:
     made = groups.add_groups(names, current_user())
     said = f"{plural(len(made), 'group')} created."
     return redirect_to("batches.show", batch_id=batch_id, say=said, **asked_for().args())
-
-
-@bp.get("/groups/new")
-@require(Permission.USERS_MANAGE)
-def missing_groups(batch_id: int) -> Answer:
-    """The groups that the file names and that do not exist, to create some or all of them."""
-    batch = batches.get_batch(batch_id)
-    if batch.state is not BatchState.REVIEWING:
-        return redirect_to("batches.show", batch_id=batch_id)
-    return render_template(
-        "batches/mapping/groups.html",
-        batch=batch,
-        words=corrections.find_corrections(batch).missing_groups,
-    )
 
 
 @bp.get("/discard")
