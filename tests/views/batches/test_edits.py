@@ -84,7 +84,8 @@ class TestUndo:
     def test_of_somebody_elses_step_from_the_list(self, admin, owner, batch):
         edit(owner, batch, 2, "role", "Analyst")
         page = admin.get(f"/batches/{batch.id}/steps", htmx=True).page
-        assert "Maren Okafor changed Role in row 2" in page.text
+        assert "Maren Okafor changed Role in row 2 Analsyt to Analyst" in page.text
+        assert "You changed Role in row 2 Analsyt to Analyst" in owner.get(f"/batches/{batch.id}/steps", htmx=True).page.text
         button = page.all("button", aria_label="Undo: Maren Okafor changed Role in row 2")[0]
         assert button["hx-post"] == f"/batches/{batch.id}/undos"
         version = db.session.get(Batch, batch.id).version

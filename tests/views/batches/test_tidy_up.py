@@ -135,7 +135,7 @@ class TestApply:
         ]
         assert [row.plan for row in rows_of(batch) if row.plan is Plan.ATTENTION and not row.removed_at] == [Plan.ATTENTION]
         steps = admin.get(f"/batches/{batch.id}/steps", htmx=True).page
-        assert "Devika Raman tidied up 8 fixes" in steps.text
+        assert "You tidied up 8 fixes" in steps.text
         answer = admin.post(f"/batches/{batch.id}/undos", None, 200, htmx=True)
         assert "Undone: tidied up 8 fixes. 2 groups stay" in answer.page.text
         assert cells(batch) == before

@@ -48,13 +48,18 @@ IS_DONE = RowEdit.state == EditState.DONE
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the list of recent changes. made: how many groups were created with it; an undo leaves them."""
+    """One line of the list of recent changes. made: how many groups were created with it; an undo leaves them.
+
+    cell: before and after, where it changed one cell.
+    """
 
     version: int
+    user_id: int
     who: str
     words: str
     at: datetime
     made: int = 0
+    cell: tuple[str, str] | None = None
 
 
 def describe_step(
@@ -91,7 +96,9 @@ def list_steps(batch: Batch, *wanted: ColumnElement[bool]) -> list[Step]:
     query = (
         select(
             RowEdit.version,
+            User.id,
             User.name,
+            func.max(RowEdit.before),
             func.max(mark.before),
             func.max(mark.after),
             func.min(RowEdit.field),
@@ -105,17 +112,20 @@ def list_steps(batch: Batch, *wanted: ColumnElement[bool]) -> list[Step]:
         .outerjoin(Row, Row.id == RowEdit.row_id)
         .outerjoin(mark, is_mark)
         .where(RowEdit.batch_id == batch.id, IS_STEP, *wanted)
-        .group_by(RowEdit.version, User.name)
+        .group_by(RowEdit.version, User.id, User.name)
         .order_by(RowEdit.version.desc())
         .limit(RECENT)
     )
     steps = []
-    for version, who, fixes, made, first, last, after, rows, line, at in db.session.execute(query):
+    for each in db.session.execute(query):
+        version, user_id, who, before, fixes, made, first, last, after, rows, line, at = each
         field = first if first in (last, "added") else None
         words = describe_step(field, after, rows, line)
         if fixes:
             words = f"tidied up {plural(int(fixes), 'fix', 'fixes')}"
-        steps.append(Step(version, who, words, at, int(made or 0)))
+        is_one = rows == 1 and field in FIELDS
+        cell = (before, after) if is_one else None
+        steps.append(Step(version, user_id, who, words, at, int(made or 0), cell))
     return steps
 
 
