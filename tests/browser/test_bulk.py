@@ -70,7 +70,7 @@ class TestUndo:
         review.get_by_role("button", name="Recent changes").press("Enter")
         expect(review.locator("#steps li")).to_have_count(2)
         owner.axe("the recent changes")
-        review.get_by_role("button", name="Undo: Maren Okafor changed Role in row 2").press("Enter")
+        review.get_by_role("button", name="Undo: You changed Role in row 2").press("Enter")
         toast(review, "Undone: changed Role in row 2")
         expect(role(review, 2)).to_have_value("Analsyt")
         expect(role(review, 5)).to_have_value("Analyst")
