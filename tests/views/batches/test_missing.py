@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from webapp.db import db
 from webapp.models import Batch, BatchKind, Invitation, InvitationState, User, UserState
+from webapp.services.directory import roles
 
-from tests.factories import make_group, make_invitation, make_user, role
+from tests.factories import make_group, make_invitation, make_persona, make_user, role
 from tests.steps import carry_out, confirm, newest_batch, outcomes_of, rows_of, stage
 
 pytestmark = pytest.mark.any_database
@@ -139,6 +140,19 @@ class TestTheAction:
             answer = admin.post(f"/batches/{three.id}/confirmation", {"version": three.version, "typed": typed}, 422)
             assert "Type 3. Nothing was done." in answer.page.text
         assert confirm(admin, three, typed=" 3 ").confirmed_by_id == admin.user.id
+
+    def test_is_for_those_who_manage_users_and_prepare_batches(self, admin, sign_in):
+        owner = make_persona("Owner")
+        roles.save(None, "Inviter", "", 55, ["invitations:make"], owner)
+        roles.save(None, "Keeper", "", 54, ["users:manage", "batches:see"], owner)
+        people("cleo")
+        batch = stage(admin)
+        inviter, keeper = (sign_in(make_user(f"{name} Lund", name)) for name in ("Inviter", "Keeper"))
+        scope = f"role-{role('Analyst').id}"
+        for client, may_see, may_begin in ((inviter, 403, 403), (keeper, 200, 403), (admin, 200, 303)):
+            page = client.get(f"/batches/{batch.id}/missing?scope={scope}", may_see).page
+            assert ("Review 1 person" in page.text) == (may_begin == 303)
+            client.post(f"/batches/{batch.id}/missing", {"scope": scope}, may_begin)
 
     def test_needs_somebody_who_is_missing(self, admin):
         people("ana")

@@ -33,7 +33,7 @@ def show(batch_id: int) -> Answer:
 
 
 @bp.post("")
-@require(Permission.USERS_MANAGE)
+@require(Permission.INVITATIONS_MAKE)
 def create(batch_id: int) -> Answer:
     """Stage an action on those of `scope` who are missing, on to its review."""
     batch = missing.get_file(batch_id)
