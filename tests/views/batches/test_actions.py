@@ -83,7 +83,10 @@ class TestTheReview:
     def test_somebody_can_be_left_out_and_put_back(self, admin, ana, ben):
         batch = begin_action(admin, "deactivate", ana, ben)
         row = rows_of(batch)[0]
-        answer = admin.post(f"/batches/{batch.id}/rows/{row.id}/removal", status=200, htmx=True)
+        path = f"/batches/{batch.id}/rows/{row.id}"
+        assert admin.get(f"/batches/{batch.id}").page.all("form", action=f"{path}/removal")
+        answer = admin.post(f"{path}/removal", status=200, htmx=True)
+        assert answer.page.all("form", action=f"{path}/restoration")
         assert "Deactivate 1 person" in answer.page.text
         assert "1 Left out" in answer.page.text
         assert "Removed" not in answer.page.text

@@ -90,10 +90,10 @@ def describe_cell(result: ChangeSet) -> str:
     return f"Row {row.line}: {' '.join(said)}"
 
 
-@bp.post("/rows/<int:row_id>/removal")
+@bp.post("/rows/<int:row_id>/removal", defaults={"restore": False})
 @bp.post("/rows/<int:row_id>/restoration", defaults={"restore": True})
 @require(MAKE)
-def remove(batch_id: int, row_id: int, restore: bool = False) -> Answer:
+def remove(batch_id: int, row_id: int, restore: bool) -> Answer:
     """Take the row out of the batch, or put it back."""
     result = cell_edit.remove(batch_id, row_id, current_user(), restore=restore)
     row = result.rows[0]
