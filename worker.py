@@ -29,6 +29,7 @@ from webapp.app import create_app
 from webapp.jobs import maintenance, stopping
 from webapp.queue import JOB_TIMEOUT, JOBS, open_queue
 from webapp.run import processes, program
+from webapp.services.operations import heartbeats
 
 TICK = 15.0  # seconds
 PAUSE = 1.0  # seconds between two tries to reach the queue server
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
         timer.join()
     except SystemExit:
         log.warning("what was running was cut off by the stop")
+    leave(app, name)
     return 0
 
 
@@ -97,6 +99,15 @@ def run_jobs(app: Flask, queue_url: str) -> None:
                 log.warning("the queue server does not answer (%s)", type(error).__name__)
             was_away = True
             stopping.wait(PAUSE)
+
+
+def leave(app: Flask, name: str) -> None:
+    """Take the heartbeat back."""
+    try:
+        with app.app_context():
+            heartbeats.leave(name)
+    except Exception as error:
+        log.warning("the last heartbeat stays for a while (%s)", type(error).__name__)
 
 
 class JobRunner(SimpleWorker):

@@ -45,9 +45,9 @@ def main(python: str) -> int:
             peer.communicate()
     found = [
         Figure(
-            f"{DRY_RUN} of {ROWS:,} rows, beside the review", dry_run, "s", own, 40, is_least=True
+            f"{DRY_RUN} of {ROWS:,} rows, beside the review", dry_run, "s", own, 25, is_least=True
         ),
-        Figure(f"{CONFIRMED}, beside the review", theirs, "s", own, 100, is_least=True),
+        Figure(f"{CONFIRMED}, beside the review", theirs, "s", own, 50, is_least=True),
         Figure(f"{CONFIRMED}, beside the review and its confirmation", theirs, "s", confirmed),
     ]
     print(table(found, ("import-export", "Muster")))

@@ -12,7 +12,7 @@ from webapp.models import Worker
 SEEN = 30
 """Seconds within which a worker that is alive was seen: two beats of 15 s."""
 FORGOTTEN = timedelta(hours=1)
-"""After which a worker that has ended is no longer known."""
+"""After which a worker that was killed is no longer known; one that was stopped says so itself."""
 
 
 def beat(name: str) -> None:
@@ -22,6 +22,13 @@ def beat(name: str) -> None:
     db.session.merge(Worker(name=name, seen_at=now))
     unseen = Worker.seen_at < now - FORGOTTEN
     db.session.execute(delete(Worker).where(unseen))
+    db.session.commit()
+
+
+def leave(name: str) -> None:
+    """This worker stops: it does not count any more, from now on."""
+    begin_write()
+    db.session.execute(delete(Worker).where(Worker.name == name))
     db.session.commit()
 
 
