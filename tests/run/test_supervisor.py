@@ -38,6 +38,7 @@ def test_start_answer_stop(muster: Muster) -> None:
     health = wait_until(lambda: (h := muster.health()).get("workers") == 2 and h, "both workers are seen")
     assert health["database"] == health["queue"] == "ok"
     assert muster.stop(signal.SIGTERM, STOP_LIMIT) == 0
+    assert heartbeats(muster) == {}
     assert f"Muster is running at http://127.0.0.1:{muster.port}\n" in muster.output()
     assert "Traceback" not in muster.output()
 
@@ -59,7 +60,7 @@ def test_a_second_start_on_the_same_data_folder_is_refused(running: Muster) -> N
     )
 
 
-def test_workers_of_machines_with_one_name_are_told_apart(running: Muster) -> None:
+def test_workers_of_machines_with_one_name_are_told_apart_and_one_that_stops_is_gone_at_once(running: Muster) -> None:
     name = f"{socket.gethostname()[:40]}-1"
     wait_until(lambda: len(heartbeats(running)) == 1, "our worker is seen")
     twin = processes.spawn([sys.executable, str(TOP / "worker.py"), name], env=running.environ, cwd=TOP)
@@ -70,6 +71,7 @@ def test_workers_of_machines_with_one_name_are_told_apart(running: Muster) -> No
     finally:
         processes.end([twin], STOP_LIMIT)
     assert twin.returncode == 0
+    assert running.health()["workers"] == 1
 
 
 def test_whatever_is_killed_is_started_again(running: Muster) -> None:
@@ -92,6 +94,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works_and_ends_by
     muster.said.unlink()
     muster.started()
     assert muster.stop(signal.SIGINT, STOP_LIMIT) == 0
+    assert heartbeats(muster) == {}
     assert "Traceback" not in muster.output()
 
 
