@@ -10,6 +10,22 @@ on("click", "[data-unfold]", (_, button) => {
   if (button.dataset.unfold) for (const row of $$(`[data-run="${button.dataset.unfold}"]`)) row.toggleAttribute("data-shown", open);
 });
 
+// The arrows move in an open menu, and from its button into it.
+document.addEventListener("keydown", (e) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[e.key], menu = $(".menu:popover-open");
+  if (!step || !menu || e.target.closest("input:not([type=checkbox]), select, textarea, [role=grid]")) return;
+  const stops = $$("a[href], button, input", menu).filter((stop) => !stop.disabled && stop.checkVisibility()), at = stops.indexOf(e.target);
+  e.preventDefault();
+  stops.at(at < 0 ? (step - 1) / 2 : (at + step) % stops.length)?.focus(); // ArrowDown comes to the first one, ArrowUp to the last
+});
+
+// A list that a button beside it opens.
+on("click", "[data-choose]", (_, button) => {
+  const list = $("select", button.closest("td"));
+  list.focus();
+  try { list.showPicker(); } catch { /* the arrows choose in the closed list */ }
+});
+
 // Firefox restores what was ticked before a reload. What is sent as soon as it is ticked shows what the server has.
 for (const box of $$("input[type=checkbox][hx-patch]")) if (box.checked !== box.defaultChecked) box.checked = box.defaultChecked;
 

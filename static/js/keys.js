@@ -8,11 +8,12 @@ on("change", "input[name=keys]", (_, box) => storage.set("keys", box.checked ? n
 
 document.addEventListener("keydown", (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.defaultPrevented || storage.get("keys") === "off") return;
-  if (e.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]") || isModal()) return;
+  if (e.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable], [data-picker]") || isModal()) return;
   const invites = e.key === "i" || e.key === "I";
   const target =
     e.key === "/" ? $("[data-search]") :
     invites ? $("[data-open=invite]") :
+    e.key === "t" || e.key === "T" ? $("[data-tidy]") :
     e.key === "?" ? $("[data-open=keys]") : null;
   if (invites && !document.getElementById("invite")) return goAndInvite();
   if (!target) return;

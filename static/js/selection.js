@@ -1,5 +1,6 @@
 // Changes of many rows of a review, and where the focus goes. Which rows are picked: picks.js.
 import { $, $$, isModal, on } from "./dom.js";
+import { focusAgain } from "./grid/focus.js";
 import { clear, show } from "./picks.js";
 
 // ------------------------------------------------------------------------------------------ Selected rows
@@ -32,11 +33,10 @@ document.addEventListener("htmx:finally:request", (e) => {
   if (e.detail.ctx?.response?.status < 400) for (const toast of over.get(e.target) ?? []) toast.remove();
 });
 
-// What asked is often gone with the answer: then the focus goes to the counts. Not into a cell: its text would be selected, and the next
-// key would replace it.
+// What asked is often gone with the answer: then the focus goes to the cell that had it last, its text not selected; else to the counts.
 document.addEventListener("htmx:finally:request", () => {
   if (document.activeElement && document.activeElement !== document.body) return;
-  if (isModal()) return;
+  if (isModal() || focusAgain()) return;
   ($(".stats [aria-current]") ?? $(".stats a") ?? $("h1"))?.focus({ preventScroll: true });
 });
 

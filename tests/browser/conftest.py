@@ -379,7 +379,7 @@ def send(page: Page, name: str | re.Pattern[str], password: str = PASSWORD, *, t
     page.get_by_role("button", name=name).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("#confirm-send")).to_be_visible()
-    asked = dialog.get_by_label("Your password", exact=True)
+    asked = dialog.get_by_label("Your password")
     if asked.count():
         asked.fill(password)
     answer = dialog.get_by_role("button", name=name)

@@ -66,6 +66,7 @@ def test_what_was_pressed_says_that_nothing_was_saved_or_loaded(review):
         expect(page.get_by_label("Email, row 2", exact=True)).to_have_value("ana@northfield.example")
         toast.get_by_role("button", name="Dismiss").click()
     answer_once(page, "**/replacements/new", *CASES[0])
+    page.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Find and replace").click()
     expect(toast).to_contain_text("Not loaded. Something between here and Muster answered (403).")
     expect_5xx(review)

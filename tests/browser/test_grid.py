@@ -618,7 +618,7 @@ class TestCopyAndPaste:
         at(page, "Role, row 3")
         expect(page.get_by_label("Role, row 3")).to_have_value("Remote")
         expect(page.get_by_label("Groups, row 3")).to_contain_text("Admin Office")
-        expect(page.get_by_text("Not a role.")).to_be_visible()
+        expect(page.get_by_text("Not a role")).to_be_visible()
         page.reload()
         assert groups_of(page, 4) == "Library Chromebooks"
 

@@ -126,6 +126,7 @@ class TestNothingTypedIsLost:
 
     def test_closing_the_invitation_asks_before_a_message_is_lost(self, review):
         page = review.page
+        page.get_by_role("button", name="More").click()
         page.locator("#letter-open").click()
         letter = page.locator("#letter")
         page.get_by_label("Personal message").fill("Welcome to the autumn term.")
@@ -136,6 +137,7 @@ class TestNothingTypedIsLost:
         letter.get_by_role("button", name="Close").click()
         page.get_by_role("alertdialog").get_by_role("button", name="Close").click()
         expect(letter).to_be_hidden()
+        page.get_by_role("button", name="More").click()
         page.locator("#letter-open").click()
         expect(page.get_by_label("Personal message")).to_have_value("")
         page.keyboard.press("Escape")
@@ -181,14 +183,14 @@ class TestNothingIsOutOfReach:
         page.get_by_role("button", name="Add a row").dblclick()
         held.let_go()
         expect(page.get_by_label("Email, row 7", exact=True)).to_be_visible()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Review 6 users")
+        expect(page.get_by_text("6 people. Nothing")).to_be_visible()
         page.reload()
         expect(page.locator("#rows tbody tr")).to_have_count(6)
 
     @pytest.mark.parametrize("width", [390, 1000, 1440])
     def test_the_invitation_at_every_width(self, review, width):
         review.page.set_viewport_size({"width": width, "height": 800})
-        expect(review.page.locator("#letter-open")).to_be_visible()
+        expect(review.page.locator("#more-open")).to_be_visible()
 
     def test_f8_goes_on_to_the_next_page_that_has_a_problem(self, long):
         long.get_by_label("Email, row 2", exact=True).focus()
@@ -228,7 +230,7 @@ class TestManyRows:
         long.get_by_label("Select row 5", exact=True).uncheck()
         expect(long.locator("#selected-count").get_by_text("299 rows selected").first).to_be_visible()
         long.get_by_role("button", name="Remove 299").click()
-        expect(long.get_by_role("heading", level=1)).to_have_text("Review 1 user")
+        expect(long.get_by_text("1 person. Nothing")).to_be_visible()
         expect(long.get_by_label("Email, row 5", exact=True)).to_be_visible()
 
     def test_the_bar_says_that_a_change_is_under_way(self, long):

@@ -86,7 +86,7 @@ def test_from_a_pasted_table_to_accepted_invitations(machines: list[Muster], sin
     assert owner.path == "/"
     review = owner.post(here, "/batches", "/users?invite=bulk", pasted=PEOPLE)
     batch = owner.path
-    assert review.h1 == "Review 2 users"
+    assert review.h1 == "Review Pasted table"
     version = owner.get(there, batch).values("version")[0]
     owner.post(there, f"{batch}/confirmation", batch, version=version)
     wait_until(lambda: sorted(sink.recipients) == [INES, JONAS], "both have their e-mail")

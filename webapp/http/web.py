@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -33,12 +34,10 @@ from webapp.core.lists.paging import read_number
 from webapp.core.security.permissions import Permission, describe_role
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import (
-    become_administrators,
     day,
     full,
     lasting,
     plural,
-    what_sending_does,
     when,
 )
 from webapp.db import utcnow
@@ -268,14 +267,13 @@ def register_words(app: Flask) -> None:
         day=lambda moment: day(moment, utcnow(), zone()),
         clock=lambda moment: moment.astimezone(zone()).strftime("%H:%M:%S"),
         lasting=lasting,
+        days_ahead=lambda days: day(utcnow() + timedelta(days=days), utcnow(), zone()),
         clip=clip,
         device=device,
     )
     app.jinja_env.globals.update(
         main_queue=MAIN_QUEUE,
         plural=plural,
-        what_sending_does=what_sending_does,
-        become_administrators=become_administrators,
         describe_role=describe_role,
         Permission=Permission,
     )

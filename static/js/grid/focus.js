@@ -16,6 +16,14 @@ export function findStop() { // the stop of `place`, wherever an answer has put 
   const row = byId(state.place?.row) ?? rows()[clamp(state.place?.index ?? 0, rows().length - 1)];
   return stopOf(byId(state.place?.id)) ?? (row && inColumn(row, state.place?.column ?? 0));
 }
+/** After a change of many rows: the cell that had the focus last has it again, its text not selected. */
+export function focusAgain() {
+  const stop = state.place && findStop();
+  if (!stop) return false;
+  state.quiet = stop;
+  stop.focus({ preventScroll: true });
+  return true;
+}
 export function focusStop(stop) {
   state.pressed = null;
   stop.focus();
@@ -29,7 +37,8 @@ document.addEventListener("focusin", (e) => {
   if (!state.extending) unmark();
   setEditing(isText(stop) && state.pressed === stop && !stop.readOnly);
   state.clicked = state.editing;
-  if (isText(stop) && !state.editing) stop.select(); // so that typing replaces what is there
+  if (state.quiet !== stop) state.quiet = null;
+  if (isText(stop) && !state.editing && !state.quiet) stop.select(); // so that typing replaces what is there
 });
 document.addEventListener("focusout", (e) => {
   const stop = stopOf(e.target);

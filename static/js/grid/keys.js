@@ -46,6 +46,7 @@ function edit(stop) {
 }
 function type(stop, e) {
   if (stop.matches("select") && e.key !== " ") { setEditing(true); state.choosing = stop; }
+  if (isText(stop) && state.quiet === stop) return true; // the focus came by itself: a key replaces nothing
   if (isText(stop)) stop.select();
   if (!stop.matches("[data-picker]") || e.key === " ") return false;
   stop.click();
@@ -106,8 +107,8 @@ function problem(step) {
   const all = $$("tbody [aria-invalid=true]", grid).filter((c) => !["skipped", "removed"].includes(c.closest("tr").dataset.plan));
   const from = here() ?? (state.place && findStop()) ?? grid;
   const beyond = (c) => from.compareDocumentPosition(c) & (step > 0 ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING);
-  const next = step > 0 ? all.find(beyond) : all.findLast(beyond), link = $("#next-problem");
-  if (!next && Number(link?.dataset.rows) > new Set(all.map((c) => c.closest("tr"))).size) return elsewhere(link, step);
+  const next = step > 0 ? all.find(beyond) : all.findLast(beyond), link = $("[data-problems]");
+  if (!next && Number(link?.dataset.problems) > new Set(all.map((c) => c.closest("tr"))).size) return elsewhere(link, step);
   if (!all.length) { toast("No problem on this page."); return true; }
   return focusStop(next ?? all.at(step > 0 ? 0 : -1));
 }
@@ -152,7 +153,7 @@ document.addEventListener("keydown", (e) => {
   else if (stop && state.editing && stop.matches("select")) state.choosing = stop;
 });
 document.addEventListener("click", (e) => {
-  if (e.ctrlKey || e.metaKey || e.shiftKey || !e.target.closest?.("#next-problem")) return;
+  if (e.ctrlKey || e.metaKey || e.shiftKey || !e.target.closest?.("[data-problems]")) return;
   e.preventDefault();
   problem(1);
 });

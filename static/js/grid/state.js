@@ -12,6 +12,7 @@ export const state = {
   extending: false,
   anchor: null, // the corner of the block opposite to the focus
   swapping: false,
+  quiet: null, // the stop that the focus came back to after a change of many rows
 };
 
 export function setEditing(on) {

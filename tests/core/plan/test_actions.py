@@ -84,8 +84,8 @@ def test_three_resends_an_hour():
 
 
 def test_who_becomes_an_administrator_is_marked_also_by_reactivating():
-    assert actions.plan(user(), Action(Do.SET_ROLE, role=ADMIN), policy()).marks == ("admin",)
-    assert actions.plan(user(role=ADMIN, state="deactivated"), Action(Do.REACTIVATE), policy()).marks == ("admin",)
+    assert actions.plan(user(), Action(Do.SET_ROLE, role=ADMIN), policy()).marks == ("admin", "wide")
+    assert actions.plan(user(role=ADMIN, state="deactivated"), Action(Do.REACTIVATE), policy()).marks == ("admin", "wide")
 
 
 BEFORE, AFTER = Access(ANALYST, frozenset({A})), Access(REMOTE, frozenset({B}))

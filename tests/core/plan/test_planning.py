@@ -62,10 +62,10 @@ class TestNobodyHasTheEmail:
     def test_all_groups_is_only_ever_literal_and_marked(self):
         found = step(row(groups=[], everything=True))
         assert found.after == Access(ANALYST, everything=True)
-        assert found.marks == ("wide",)
+        assert found.marks == ("everything", "wide")
 
     def test_an_admin_is_marked(self):
-        assert step(row(role=ADMIN)).marks == ("admin",)
+        assert step(row(role=ADMIN)).marks == ("admin", "wide")
 
     def test_nobody_to_remove_from(self):
         assert sentences(step(row(), by=policy(Mode.REMOVE))) == ["Nobody to remove from."]

@@ -183,7 +183,7 @@ class TestWhoMay:
     def test_who_makes_an_admin_gives_the_password(self, admin, ana):
         batch = begin_action(admin, "set_role", ana, role=role("Admin").id)
         page = admin.get(f"/batches/{batch.id}").page
-        assert "1 person becomes an administrator." in page.text
+        assert "Ana Ruiz becomes Admin." in page.text
         admin.post(f"/batches/{batch.id}/confirmation", {"version": batch.version}, status=422)
         assert db.session.get(Batch, batch.id).state is BatchState.REVIEWING
         assert carry_out(admin, batch, password=PASSWORD).state is BatchState.FINISHED

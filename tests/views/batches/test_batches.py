@@ -21,7 +21,7 @@ class TestUpload:
     def test_leads_to_the_review_at_an_address_of_its_own(self, admin):
         to = upload(admin).location
         page = admin.get(to).page
-        assert page.h1 == "Review 2 users"
+        assert page.h1 == "Review staff.csv"
         assert "Nothing has been sent" in page.text
         assert "Create 2 invitations" in page.text
 
@@ -96,7 +96,7 @@ class TestReview:
         page = admin.get(f"/batches/{batch.id}?plan=attention").page
         assert [a for a in page.all("a", aria_current="true") if "plan=attention" in a["href"]]
         assert page.values("value") == ["bad", ""]
-        assert batch.counts == {"invite": 1, "unchanged": 1, "attention": 1, "problem:email": 1}
+        assert batch.counts == {"invite": 1, "unchanged": 1, "existing": 1, "attention": 1, "problem:email": 1}
 
     def test_a_filter_without_rows_says_so(self, admin):
         batch = stage(admin)
@@ -143,7 +143,7 @@ class TestReview:
         assert db.session.get(Batch, batch.id).counts == {"invite": 2}
         page = admin.get(f"/batches/{batch.id}").page
         assert "Create 1 invitation" in page.text
-        assert db.session.get(Batch, batch.id).counts == {"invite": 1, "unchanged": 1}
+        assert db.session.get(Batch, batch.id).counts == {"invite": 1, "unchanged": 1, "existing": 1}
 
     def test_a_get_of_fresh_plans_writes_nothing(self, admin, queries):
         batch = stage(admin)
@@ -164,7 +164,7 @@ class TestOptions:
     def test_roles_of_existing_users_change_only_where_ticked(self, admin):
         make_user("Ben Vogel", email="ben@northfield.example", role_name="Analyst")
         batch = stage(admin)
-        assert "Role kept: Analyst" in admin.get(f"/batches/{batch.id}").page.text
+        assert "Stays Analyst" in admin.get(f"/batches/{batch.id}").page.text
         admin.patch(f"/batches/{batch.id}", {"change_roles": "true"}, htmx=True)
         assert rows_of(batch)[1].plan is Plan.UPDATE
 
@@ -227,7 +227,7 @@ class TestConfirm:
         batch = stage(owner, "Email,Role,Groups\nana@northfield.example,Analyst,Student Devices\n")
         owner.patch(f"/batches/{batch.id}", {"change_roles": "true"}, htmx=True)
         make_user("Zoe Lind", "Analyst", email="zoe@northfield.example")
-        assert db.session.get(Batch, batch.id).counts == {"update": 1}
+        assert db.session.get(Batch, batch.id).counts == {"update": 1, "existing": 1, "differing": 1}
 
     def test_finishing_without_sending(self, admin):
         make_user("Ana Ruiz", email="ana@northfield.example", groups=("Student Devices",))

@@ -54,7 +54,7 @@ def test_a_block_is_one_step_and_every_row_is_judged_anew(admin, batch):
     ]
     assert "3 cells changed. 1 row of the block has a problem." in answer.page.text
     assert f"#batch-{batch.id}-summary" in targets(answer)
-    assert f"#batch-{batch.id}-why" in targets(answer)
+    assert f"#batch-{batch.id}-send" in targets(answer)
 
 
 def test_it_is_undone_as_one(admin, batch):

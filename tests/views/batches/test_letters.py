@@ -49,7 +49,7 @@ class TestForm:
     def test_is_opened_from_the_review_and_says_how_things_stand(self, admin, batch):
         page = admin.get(f"/batches/{batch.id}").page
         (link,) = page.all("a", id="letter-open")
-        assert "Invitation: 7 days" in page.text
+        assert "Invitation text and expiry 7 days" in page.text
         part = admin.get(link["href"], htmx=True).page
         assert not part.whole
         assert part.values("valid_days") == ["7"]
@@ -58,7 +58,7 @@ class TestForm:
     def test_stores_days_and_words_as_one_step(self, admin, batch):
         version = batch.version
         answer = save(admin, batch, valid_days="30", message="\r\n " + WORDS.replace("\n", "\r\n") + " \r\n")
-        assert "Invitation: 30 days, message" in answer.page.text
+        assert "30 days, message" in answer.page.text
         now = fresh(batch)
         assert (now.valid_days, now.message, now.version) == (30, WORDS, version + 1)
         edits = db.session.scalars(db.select(RowEdit).where(RowEdit.batch_id == batch.id).order_by(RowEdit.id)).all()

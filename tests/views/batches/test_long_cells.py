@@ -113,7 +113,7 @@ class TestOfAFile:
         cells = {"email": "ana@x.org", "role": "Analyst"} | {field: TOO_LONG}
         batch = stage(admin, f"Email,Role\n{cells['email']},{cells['role']}\n")
         page = admin.get(f"/batches/{batch.id}")
-        assert "Too long: a cell holds at most 2,000 characters." in page.page.text
+        assert "Too long: a cell holds at most 2,000 characters" in page.page.text
         assert TOO_LONG not in page.text
 
     def test_is_mended_by_typing_another_and_comes_back_by_undo(self, admin, owner, long_cell):

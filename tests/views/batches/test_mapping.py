@@ -63,7 +63,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
         batch = stage(admin, HR)
         to = match_columns(admin, batch, "email", "role", "groups").location
         page = admin.get(to).page
-        assert page.h1 == "Review 2 users"
+        assert page.h1 == "Review staff.csv"
         assert "columns as you chose" in page.text
         assert [row.plan for row in rows_of(batch)] == [Plan.INVITE, Plan.INVITE]
         assert rows_of(batch)[0].read_cells == ["ana@northfield.example", "Analyst", "Student Devices"]
@@ -447,7 +447,7 @@ class TestPasting:
     def test_a_table_with_its_header_goes_to_the_review(self, admin):
         to = self.paste(admin, "Email\tRole\tGroups\r\nana@x.org\tAnalyst\tStudent Devices, Teacher Laptops\r\n").location
         page = admin.get(to).page
-        assert page.h1 == "Review 1 user"
+        assert page.h1 == "Review Pasted table"
         assert "Pasted table" in page.text
         assert rows_of(newest_batch())[0].groups == "Student Devices, Teacher Laptops"
 
@@ -585,7 +585,7 @@ def test_a_paste_is_still_called_one_after_its_columns_were_matched(admin):
     admin.post("/batches", {"pasted": "Kennung\tJob\nana@x.org\tAnalyst\n"})
     batch = newest_batch()
     match_columns(admin, batch, "email", "role")
-    assert "Read as: tab-separated, pasted" in admin.get(f"/batches/{batch.id}").page.text
+    assert "Read as tab-separated, pasted" in admin.get(f"/batches/{batch.id}").page.text
 
 
 def test_the_number_of_rows_follows_the_header_that_is_chosen(admin):

@@ -30,7 +30,7 @@ def batch(admin) -> Batch:
 
 def test_each_kind_of_mistake_has_its_sentence_and_one_click(admin, batch):
     page = admin.get(f"/batches/{batch.id}").page
-    for said in ("Not a role.", "No such group.", "Incomplete domain."):
+    for said in ("Not a role", "No such group", "Incomplete domain"):
         assert said in page.text
     offered = [button["aria-label"] for button in page.all("button", class_="suggest")]
     assert offered == [
@@ -100,7 +100,7 @@ class TestMisspeltDomains:
         change_settings(allowed_domains=("northfield.example",))
         batch = stage(admin, "Email,Role\nana@norhtfield.example,Analyst\n")
         page = admin.get(f"/batches/{batch.id}").page
-        assert "Domain not allowed here." in page.text
+        assert "Domain not allowed here" in page.text
         assert page.all("button", aria_label="Replace “@norhtfield.example” by “@northfield.example”, row 2")
 
     def test_an_edit_costs_the_same_beside_one_and_many(self, admin, queries, change_settings):
@@ -119,7 +119,7 @@ def test_a_good_edit_answers_with_the_cell_and_what_else_moved(admin, batch):
     assert answer.page.all("select", aria_label="Role, row 2")
     targets = [a["hx-target"] for a in answer.page.all("hx-partial")]
     assert f"#batch-{batch.id}-summary" in targets
-    assert f"#batch-{batch.id}-why" in targets
+    assert f"#batch-{batch.id}-send" in targets
     assert not any(t == f"#row-{rows_of(batch)[0].id}" for t in targets), "the whole row must never be sent"
     assert rows_of(batch)[0].plan is Plan.INVITE
     assert db.session.get(Batch, batch.id).counts == {"invite": 1, "attention": 2, "problem:email": 1, "problem:groups": 1}
@@ -187,7 +187,7 @@ def test_every_answer_to_an_edit_has_the_same_parts_and_tidy_up_where_a_row_has_
         return {target for target in targets if not target.startswith("#row-")}
 
     plain = parts(2, "Remote")
-    assert {f"#batch-{batch.id}-{part}" for part in ("summary", "why", "problems", "history")} <= plain
+    assert {f"#batch-{batch.id}-{part}" for part in ("summary", "send", "problems", "history")} <= plain
     assert parts(4, "Analyst") == plain | {f"#batch-{batch.id}-tidy-up"}
 
 
@@ -248,4 +248,4 @@ def test_who_may_only_look_gets_no_controls(admin, batch, sign_in):
 def test_the_uploader_cannot_change_their_own_role(admin):
     make_user("Other Admin", "Admin")
     batch = stage(admin, f"Email,Role,Groups\n{admin.user.email},Analyst,\n")
-    assert "You cannot change your own role." in admin.get(f"/batches/{batch.id}").page.text
+    assert "You cannot change your own role" in admin.get(f"/batches/{batch.id}").page.text

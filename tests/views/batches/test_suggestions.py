@@ -88,7 +88,7 @@ class TestLookAlikes:
         assert "Has letters that only look Latin." in page.text
         assert suggestions(page) == ["ana@northfield.example", "Ćiro <ciro@northfield.example>"]
         assert [row.plan for row in rows_of(batch)] == [Plan.INVITE] * 3
-        assert "Look-alike letters (2)" in page.text
+        assert "Look-alike letters 2" in page.text
         assert "1–2 of 2" in admin.get(f"/batches/{batch.id}?mark=lookalike").page.text
 
     def test_are_told_before_anything_is_sent_and_who_becomes_an_admin(self, admin):

@@ -204,7 +204,7 @@ class TestLinksThatOpenHereOnly:
             change_settings(public_url=address)
             for place in self.PLACES:
                 page = owner.get(place.format(batch=batch.id)).page
-                assert ("The links open on this computer only" in page.text) is warned, (address, place)
+                assert ("open on this computer only" in page.text) is warned, (address, place)
 
     def test_with_a_copied_link_and_on_paper(self, owner):
         invitation = make_invitation("lena@northfield.example")

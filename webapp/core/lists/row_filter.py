@@ -23,6 +23,8 @@ class Mark(StrEnum):
     """What deserves a second look though it is no error; `core.plan.planner.Step.marks`."""
 
     ADMIN = "admin"
+    EVERYTHING = "everything"
+    MANY = "many"
     WIDE = "wide"
     LOOKALIKE = "lookalike"
 

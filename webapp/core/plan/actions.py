@@ -181,7 +181,7 @@ def plan_effect(person: Person, effect: Do, policy: Policy) -> PlannedChange:
             raise RefusedError("resend_limit", most=RESENDS_AN_HOUR)
         return PlannedChange(Plan.INVITE, after=access, effect=effect, sent=person.sent)
     manages = policy.registry.role_by_id[access.role].manages_people
-    marks = ("admin",) if manages and effect is Do.REACTIVATE else ()
+    marks = ("admin", "wide") if manages and effect is Do.REACTIVATE else ()
     return PlannedChange(Plan.UPDATE, after=access, effect=effect, marks=marks)
 
 

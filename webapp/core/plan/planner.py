@@ -17,7 +17,7 @@ from webapp.core.plan.suggestions import likely_domain
 from webapp.core.security.permissions import may_grant
 
 MANY_GROUPS = 5
-"""So many groups gained at once widen somebody's access by much."""
+"""So many groups gained at once are wide access."""
 MERGEABLE = {"code": "merge"}
 """Note of a row whose groups, and nothing else, differ from those of another row with the same e-mail."""
 
@@ -128,8 +128,8 @@ class PlannedChange:
     """The plan of one row. before is None for a new person; after is None if nothing can be planned.
 
     notes: codes with parameters that are no errors.
-    marks: "admin" where it makes somebody an administrator, "wide" where it widens access by much, "lookalike" where it
-    invites an address with letters that only look Latin.
+    marks: "admin" where it makes somebody an administrator, "everything" where it gives All groups, "many" where many groups at
+    once, and "wide" with any of these; "lookalike" where it invites an address with letters that only look Latin.
     """
 
     plan: Plan
@@ -352,7 +352,8 @@ def marks_of(before: Access, after: Access, policy: Policy) -> tuple[str, ...]:
     marks = []
     if by_id[after.role].manages_people and not (role_before and role_before.manages_people):
         marks.append("admin")
-    gains_everything = after.everything and not before.everything
-    if gains_everything or len(after.groups - before.groups) >= MANY_GROUPS:
-        marks.append("wide")
-    return tuple(marks)
+    if after.everything and not before.everything:
+        marks.append("everything")
+    if len(after.groups - before.groups) >= MANY_GROUPS:
+        marks.append("many")
+    return (*marks, "wide") if marks else ()

@@ -72,20 +72,6 @@ def lasting(value: timedelta) -> str:
     return "about " + plural(max(minutes, 1), "minute")
 
 
-def what_sending_does(invites: int, updates: int, admins: int) -> str:
-    """\"Invite 62 people, change the access of 21. 2 become administrators.\""""
-    sentence = "No one is invited, and no access changes."
-    if invites and updates:
-        sentence = f"Invite {plural(invites, 'person')}, change the access of {updates:,}."
-    elif invites:
-        sentence = f"Invite {plural(invites, 'person')}."
-    elif updates:
-        sentence = f"Change the access of {plural(updates, 'person')}."
-    if admins:
-        sentence += f" {become_administrators(f'{admins:,}', admins)}."
-    return sentence
-
-
 def become_administrators(who: str | int, n: int) -> str:
     """\"1 person becomes an administrator", "2 become administrators". who: the n of them, in words."""
     does = "becomes an administrator" if n == 1 else "become administrators"

@@ -12,7 +12,6 @@ from werkzeug.datastructures import MultiDict
 from webapp.core.addresses import with_domain
 from webapp.core.lists.row_filter import Find, Mark
 from webapp.core.plan.actions import Do
-from webapp.core.plan.planner import Mode
 from webapp.core.text import action_phrases, batch_phrases
 from webapp.core.text import notices as notice_words
 from webapp.http.batches import cells
@@ -46,7 +45,6 @@ def review_context(batch: Batch) -> dict[str, Any]:
             "earlier": same_list.find_earlier(batch),
             "count_missing": partial(missing.count_missing, batch),
             "is_file_kept": upload.is_file_kept(batch),
-            "Mode": Mode,
         }
     return context | {"original": reverts.original(batch)}
 
@@ -76,6 +74,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "role_list": cache(partial(cells.role_list, roles=roles, registry=registry)),
         "with_domain": with_domain,
         "undoing": lambda: undo.available(batch, current_user()),
+        "wide_access": cache(lambda: row_search.list_wide(batch)),
         "look_alikes": lambda: row_search.find_page(batch, Find(mark=Mark.LOOKALIKE)).rows[:5],
         "look_alike_of": partial(cells.look_alike_of, known_domains=registry.known_domains),
         "new_addresses": new_addresses,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import load_only
 from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.core.files.extract import Cells
-from webapp.core.plan.planner import Candidate, PlannedChange, Policy, plan
+from webapp.core.plan.planner import Candidate, Plan, PlannedChange, Policy, plan
 from webapp.core.plan.registry import Registry
 from webapp.core.text.lookalikes import look_alike
 from webapp.db import begin_write, db
@@ -166,18 +166,34 @@ _WRITE = (
 
 
 def count_rows(rows: Iterable[Values]) -> Counter[str]:
-    """Count rows by plan, by mark, by column with a problem, and "misspelt" where the domain probably is."""
+    """Count rows by plan, by mark, by column with a problem, and "misspelt" where the domain probably is.
+
+    "existing": people who are here already. "differing": users who have another role than the file says.
+    """
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row["plan"].value] += 1
-        for mark in row["change_dict"].get("marks", ()):
+        change = row["change_dict"]
+        for mark in change.get("marks", ()):
             counts[mark] += 1
+        is_by_file = "before" in change and "was" not in change
+        if is_by_file and row["plan"] is not Plan.DUPLICATE:
+            counts["existing"] += 1
+            if _differs_in_role(change):
+                counts["differing"] += 1
         for field in FIELDS:
             if row[f"{field}_wrong"]:
                 counts[f"problem:{field}"] += 1
         if row["likely_domain"]:
             counts["misspelt"] += 1
     return counts
+
+
+def _differs_in_role(change: Mapping[str, Any]) -> bool:
+    """Whether the file has another role for a user, followed or not."""
+    codes = {note["code"] for note in change.get("notes", ())}
+    is_new = "after" in change and change["after"]["role"] != change["before"]["role"]
+    return "role_kept" in codes or (is_new and change["subject"][0] == "user")
 
 
 # Whole batches: after the directory changed, or for another person who confirms

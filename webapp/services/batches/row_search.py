@@ -5,7 +5,7 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVarTuple
@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
-from webapp.core.lists.row_filter import Find, Hint
+from webapp.core.lists.row_filter import Find, Hint, Mark
 from webapp.core.plan.planner import Plan
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
@@ -33,6 +33,8 @@ Columns = TypeVarTuple("Columns")
 
 PAGE = 100
 """Rows on one page of the review."""
+NAMED = 5
+"""People who are called by name before sending."""
 CHUNK = 500
 """Rows held in memory at once while all of a batch are gone through."""
 
@@ -65,6 +67,14 @@ def _find_ids(batch: Batch, find: Find) -> list[Any]:
     says = _says(find)
     rows = db.session.execute(_filter(select(Row.id, Row.line, Row.plan, *cells), batch, find))
     return [row for row in rows if says(*row[3:])]
+
+
+def list_wide(batch: Batch) -> Sequence[Row]:
+    """Some of those who get wide access: new administrators first, then by their addresses."""
+    admins = Row.change_dict["marks"].as_string().contains('"admin"')
+    query = _filter(select(Row).options(_SHOWN), batch, Find(mark=Mark.WIDE)).order_by(None)
+    order = admins.desc(), func.lower(Row.email)
+    return db.session.scalars(query.order_by(*order).limit(NAMED)).all()
 
 
 def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:

@@ -104,5 +104,5 @@ def review(batch: Batch) -> str:
     """The review page, or the part of it that a search changes."""
     context = review_context(batch)
     return page_or_fragment(
-        f"{template_folder(batch)}/review.html", f"{template_folder(batch)}/_found.html", **context
+        f"{template_folder(batch)}/review.html", f"{template_folder(batch)}/_review.html", **context
     )[0]
