@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from webapp.db import db
 from webapp.models import Batch, BatchKind, Invitation, InvitationState, User, UserState
 from webapp.services.directory import roles
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role
 from tests.steps import carry_out, confirm, newest_batch, outcomes_of, rows_of, stage
-
-pytestmark = pytest.mark.any_database
 
 
 def file_of(*names: str) -> str:

@@ -10,8 +10,6 @@ from webapp.services.batches import same_list
 from tests.factories import make_group
 from tests.steps import carry_out, confirm, edit, rows_of, stage
 
-pytestmark = pytest.mark.any_database
-
 TEN = [f"person{n}@northfield.example" for n in range(10)]
 
 
