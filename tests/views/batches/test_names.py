@@ -113,6 +113,14 @@ class TestJudged:
         [row] = rows_of(batch)
         assert (row.name, row.plan) == ("Ana Silva", "invite")
 
+    def test_tidy_up_puts_names_on_one_line(self, admin):
+        batch = stage(admin, 'Email,Name,Role\nana@x.org,"Ana\nSilva",Analyst\nben@x.org,"Ben\r\n Doe",Analyst\n')
+        panel = admin.get(f"/batches/{batch.id}/tidy-up").page
+        assert panel.text.count("on one line") == 2
+        ids = [a["value"] for a in panel.all("input", type="checkbox", name="ids")]
+        admin.post(f"/batches/{batch.id}/tidy-up", {"version": batch.version, "ids": ids})
+        assert names(batch) == ["Ana Silva", "Ben Doe"]
+
     @pytest.mark.parametrize("name", ["", "-", "n/a", "12", "Ana@Silva", "=SUM(A1)", "李小龍", "x" * 200])
     def test_nothing_else_is_wrong_with_a_name(self, admin, name):
         [row] = rows_of(stage(admin, f'Email,Name,Role\nana@x.org,"{name}",Analyst\n'))

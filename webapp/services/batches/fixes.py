@@ -203,6 +203,8 @@ def _list_wrong_in(row: Any, issue: Issue, registry: Registry) -> list[_Wrong]:
     new = issue.get("new", "")
     if issue["code"] in ("role_unknown", "role_several"):
         return [_Wrong(row, "role", " ".join(row.role.split()), new)]
+    if issue["code"] == "name_lines":
+        return [_Wrong(row, "name", row.name, new)]
     if issue["code"] == "groups_unknown":
         names = split_groups(row.groups)
         return [
@@ -259,6 +261,7 @@ def _fix_word(words: Sequence[_Wrong], schema: RowSchema) -> Fix:
         old,
         new,
         rows,
+        note="on one line" if field == "name" else "",
         is_safe=kind is not Kind.WORD,
     )
 
