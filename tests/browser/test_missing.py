@@ -19,6 +19,9 @@ def test_who_is_missing_by_keyboard(owner):
 
     upload(owner, file_of("ana", "ben", "cleo"), "again.csv")
     expect(page.get_by_text("Same list as staff.csv, sent today at")).to_be_visible()
+    page.get_by_role("button", name="More").press("Enter")
+    expect(page.get_by_role("link", name="Who is missing")).to_be_visible()
+    page.keyboard.press("Escape")
     page.get_by_role("link", name="is missing here").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Who is missing")
     expect(page.get_by_role("heading", name="1 person is missing")).to_be_visible()
@@ -39,6 +42,7 @@ def test_who_is_missing_by_keyboard(owner):
     page.get_by_role("button", name="End the access of 1 person").press("Enter")
     dialog = page.get_by_role("dialog")
     number = dialog.get_by_label("Type 1 to go on")
+    expect(number).to_be_focused()
     number.fill("4")
     number.press("Enter")
     expect(dialog.get_by_role("alert")).to_have_text("Type 1. Nothing was done.")

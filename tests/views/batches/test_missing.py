@@ -76,10 +76,20 @@ class TestAGroupOrARole:
         text = see(admin, newest_batch(), f"role-{role('Analyst').id}")
         assert "2 people are missing Out of 3 in Analyst" in text
 
+    def test_costs_no_more_queries_with_more_people(self, admin, queries):
+        batch = stage(admin)
+        counts = []
+        for n in (3, 30):
+            people(*(f"person{n}{each}" for each in range(n)))
+            queries.clear()
+            see(admin, batch, f"role-{role('Analyst').id}")
+            counts.append(len(queries))
+        assert counts[0] == counts[1], queries
+
     def test_that_is_gone_is_said(self, admin):
         batch = stage(admin)
         for scope in ("group-999999", "role-0", "earlier", "anything", "group-x"):
-            assert "This group or role is not there any more. Choose another." in see(admin, batch, scope, 404)
+            assert "What you compare with is not there any more. Choose something else." in see(admin, batch, scope, 404)
             admin.post(f"/batches/{batch.id}/missing", {"scope": scope}, 404)
 
     def test_warns_of_rows_whose_people_nobody_knows(self, admin):

@@ -112,7 +112,7 @@ def find_missing(batch: Batch, scope: str) -> Missing:
 def _is_in(scope: str, batch: Batch, model: Any) -> ColumnElement[bool]:
     """A condition on users or invitations. Raises NotFoundError for a scope that is not there any more."""
     if scope not in list_scopes(batch):
-        raise NotFoundError("This group or role is not there any more. Choose another.")
+        raise NotFoundError("What you compare with is not there any more. Choose something else.")
     of, _, number = scope.partition("-")
     if of == "group":
         found: ColumnElement[bool] = model.groups.any(Group.id == int(number))
