@@ -11,7 +11,7 @@ FILE = (
     "Email,Name,Role,Groups\n"
     "aisha@northfield.example,Aisha Rahman,Admin,Student Devices\n"
     "ben@northfield.example,Ben Carter,Analyst,Student Devices\n"
-    "chloe@northfield.example,Chloé Dubois,Analyist,Student Devices; Techer Laptops\n"
+    'chloe@northfield.example,Chloé Dubois,Analyist,"Student Devices, Techer Laptops"\n'
     "daniel@northfield,Daniel Okonkwo,Broadcaster,Student Devices\n"
     "ewa@northfield.example,Ewa Nowak,Broadcaster,Techer Laptops\n"
     "farid@@northfield.example,Farid Haddad,Remote,\n"
