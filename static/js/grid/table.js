@@ -21,9 +21,9 @@ export const stopOf = (element) => {
   const cell = cellOf(element);
   return cell && (stops(cell.parentElement).includes(element) ? element : control(cell));
 };
-/** The rows that are shown, without the head. */
-export const body = () => $$("tbody > tr", table() ?? document.createElement("table")).filter((row) => !row.hidden);
-export const rows = () => !table() ? [] : [...$$("thead > tr", table()).filter((row) => stops(row).length), ...body()];
+/** The rows of people that are shown. */
+export const body = () => $$("tbody > tr:not(.fold)", table() ?? document.createElement("table")).filter((row) => !row.hidden);
+export const rows = () => !table() ? [] : [...$$("thead > tr", table()).filter((row) => stops(row).length), ...$$("tbody > tr", table()).filter((row) => !row.hidden)];
 export const column = (stop) => cellOf(stop).cellIndex;
 export function inColumn(row, index) {
   const away = (stop) => Math.abs(column(stop) - index);

@@ -259,3 +259,43 @@ class TestThePreviewOfTheInvitation:
         text = admin.get(f"/batches/{good.id}/letter?valid_days=0&message=Hello", htmx=True).page.text
         assert "within 7 days" in text
         assert "Hello" in text
+
+
+class TestRowsThatStayAsTheyAre:
+    FILE = "Email,Role,Groups\n" + "".join(f"u{n}@northfield.example,Analyst,\n" for n in range(4))
+
+    @pytest.fixture
+    def again(self, admin) -> Batch:
+        for n in range(4):
+            make_user(f"Person {n}", email=f"u{n}@northfield.example", role_name="Analyst")
+        return stage(admin, self.FILE + "new@northfield.example,Remote,\n")
+
+    def lines(self, page) -> list[str]:
+        return [th["id"].removeprefix("line-") for th in page.all("th", role="rowheader")]
+
+    def test_are_folded_into_one_row_at_the_end(self, admin, again):
+        page = admin.get(f"/batches/{again.id}").page
+        assert self.lines(page) == ["6"]
+        assert "4 unchanged. They have what the file says. Show" in page.text
+        (fold,) = page.all("a", id="fold")
+        assert fold["aria-expanded"] == "false"
+        page = admin.get(fold["href"]).page
+        assert self.lines(page) == ["6", "2", "3", "4", "5"]
+        assert "They have what the file says. Hide" in page.text
+
+    def test_but_not_where_something_is_looked_for_nor_in_a_file(self, admin, again):
+        for query in ("q=northfield", "plan=unchanged"):
+            assert "They have what the file says." not in admin.get(f"/batches/{again.id}?{query}").page.text
+        rows = admin.get(f"/batches/{again.id}/rows.csv").text.splitlines()[1:]
+        assert [row.split("@")[0].strip('"') for row in rows] == ["u0", "u1", "u2", "u3", "new"]
+
+    def test_are_unfolded_by_the_way_to_one_of_them(self, admin, again):
+        to = admin.get(f"/batches/{again.id}/lines/3", 303).location
+        assert "unfolded=yes" in to
+        assert "3" in self.lines(admin.get(to).page)
+
+    def test_where_all_do_the_foot_says_so(self, admin, again):
+        batch = stage(admin, self.FILE)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert "Everybody has what the file says." in page.text
+        assert "Finish without sending" in page.text

@@ -79,7 +79,7 @@ class ListFilter:
     @property
     def is_on(self) -> bool:
         """Whether it may leave something out."""
-        return bool(self.args().keys() - {"sort"})
+        return bool(self.args().keys() - {"sort", "unfolded"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,10 @@ class Sort(Order):
 
 @dataclass(frozen=True, slots=True)
 class Find(ListFilter):
-    """What the review shows. plan, problem, mark, hint: None for any. text: part of a cell, on one line. page: from 1."""
+    """What the review shows. plan, problem, mark, hint: None for any. text: part of a cell, on one line. page: from 1.
+
+    unfolded: "yes" where the rows that stay as they are are shown, too.
+    """
 
     plan: Plan | None = None
     problem: Problem | None = None
@@ -72,6 +75,7 @@ class Find(ListFilter):
     text: str = ""
     sort: Sort = Sort.LINE
     page: int = 1
+    unfolded: str = ""
 
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Find:
@@ -84,6 +88,7 @@ class Find(ListFilter):
             searched(args.get("q", "")),
             member(Sort, args.get("sort")) or Sort.LINE,
             read_number(args.get("page")) or 1,
+            "yes" if "unfolded" in args else "",
         )
 
     def says(self, *cells: str) -> bool:

@@ -44,6 +44,7 @@ def review_context(batch: Batch) -> dict[str, Any]:
             "same_file": review.find_same_file(batch),
             "earlier": same_list.find_earlier(batch),
             "count_missing": partial(missing.count_missing, batch),
+            "folds": row_search.is_folded(batch, context["find"]),
             "is_file_kept": upload.is_file_kept(batch),
         }
     return context | {"original": reverts.original(batch)}

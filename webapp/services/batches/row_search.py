@@ -22,7 +22,7 @@ from webapp.core.lists.row_filter import Find, Hint, Mark
 from webapp.core.plan.planner import Plan
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
-from webapp.models import Batch, ReplacedAddress, Row
+from webapp.models import Batch, BatchKind, ReplacedAddress, Row
 from webapp.schemas.rows import FIELDS, split_groups
 from webapp.services.directory import (
     lookup,
@@ -35,6 +35,8 @@ PAGE = 100
 """Rows on one page of the review."""
 NAMED = 5
 """People who are called by name before sending."""
+FOLDED = 4
+"""So many rows that stay as they are, or more, are folded."""
 CHUNK = 500
 """Rows held in memory at once while all of a batch are gone through."""
 
@@ -47,7 +49,8 @@ def find_page(batch: Batch, find: Find) -> Page[Row]:
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    found = _find_ids(batch, find) if find.is_on else None
+    folds = is_folded(batch, find)
+    found = _find_ids(batch, find) if find.is_on or folds else None
     total = batch.size if found is None else len(found)
     number = page_of(find.page, total, PAGE)
     start = (number - 1) * PAGE
@@ -57,7 +60,20 @@ def find_page(batch: Batch, find: Find) -> Page[Row]:
     else:
         shown = [row.id for row in found[start : start + PAGE]]
         rows = rows.where(Row.id.in_(shown))
-    return Page(db.session.scalars(rows).all(), number, total, PAGE)
+    shown_rows = db.session.scalars(rows).all()
+    if folds:
+        shown_rows = sorted(shown_rows, key=_is_unchanged)
+    return Page(shown_rows, number, total, PAGE)
+
+
+def is_folded(batch: Batch, find: Find) -> bool:
+    """Whether the rows that stay as they are stand last, folded: they are many, and nothing is looked for."""
+    is_upload = batch.kind is BatchKind.UPLOAD
+    return is_upload and not find.is_on and batch.counts.get(Plan.UNCHANGED, 0) >= FOLDED
+
+
+def _is_unchanged(row: Any) -> bool:
+    return row.plan is Plan.UNCHANGED
 
 
 def _find_ids(batch: Batch, find: Find) -> list[Any]:
@@ -66,7 +82,8 @@ def _find_ids(batch: Batch, find: Find) -> list[Any]:
     cells = (Row.email, Row.name, Row.role, Row.groups) if find.text else ()
     says = _says(find)
     rows = db.session.execute(_filter(select(Row.id, Row.line, Row.plan, *cells), batch, find))
-    return [row for row in rows if says(*row[3:])]
+    found = [row for row in rows if says(*row[3:])]
+    return sorted(found, key=_is_unchanged) if is_folded(batch, find) else found
 
 
 def list_wide(batch: Batch) -> Sequence[Row]:
@@ -109,8 +126,9 @@ def find_row(
             issues = db.session.get_one(Row, row.id).issues
             field = issues[0]["field"] if issues else "email"
             cell = f"row-{row.id}-{field}"
+            unfolds = is_folded(batch, find) and _is_unchanged(row)
             return {
-                **find.args(page=place // PAGE + 1),
+                **find.args(page=place // PAGE + 1, unfolded="yes" if unfolds else find.unfolded),
                 "_anchor": f"{cell}-cell" if field == "groups" else cell,
             }
     return None
