@@ -80,7 +80,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "look_alike_of": partial(cells.look_alike_of, known_domains=registry.known_domains),
         "new_addresses": new_addresses,
         "notices": cache(lambda: row_search.list_notices(batch, new_addresses())),
-        "fixes": cache(lambda: fixes.find_fixes(batch)),
+        "fixable": cache(lambda: fixes.count_fixable(batch)),
         "notice_words": notice_words,
         "find": find,
         "parts": {part.part: part for part in upload.parts_of(batch)},

@@ -121,6 +121,18 @@ def are_cheap(batch: Batch) -> bool:
     return max(past, batch.counts.get(Plan.ATTENTION, 0) + batch.counts.get("misspelt", 0)) <= CHEAP
 
 
+def count_fixable(batch: Batch) -> tuple[int, int]:
+    """How many rows need attention, and how many hints there are; (0, 0) where nothing can be repaired.
+
+    In a batch with many problems nobody looks whether they can be: that takes a second for 40,000 rows.
+    """
+    problems = batch.counts.get(Plan.ATTENTION, 0)
+    if not are_cheap(batch):
+        return problems, batch.counts.get("misspelt", 0)
+    hints = len(find_fixes(batch).all)
+    return (problems, hints) if hints else (0, 0)
+
+
 def find_fixes(batch: Batch) -> Fixes:
     """Everything that can be repaired; eight queries at most, which read the rows that have a problem, a hint or a past."""
     past = _list_past(batch)
