@@ -1,4 +1,4 @@
-"""`make screens`: the pictures of every page and state, from a running Muster, into docs/screens/."""
+"""`make screens`: the pictures of every page and state, into docs/screens/, of a first start and of the school of `make demo`."""
 
 from __future__ import annotations
 
@@ -13,52 +13,37 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import chromium
-from tests.browser.conftest import GROUPS, OWNER, PASSWORD, send
-from tests.run.conftest import Muster
-from tests.smtp_sink import Sink
+from tests.run.conftest import TOP, Muster, wait_until
 
-FOLDER = Path(__file__).parents[1] / "docs" / "screens"
-FILE = """Email;Role;Groups
-amelia.hart@northfield.example;Analyst;Student Devices, Science Lab iPads
-ines.carvalho@northfield.example;Analyst;Student Devices, Library Chromebooks
-jonas.weber@northfield;Broadcaster;Teacher Laptops
-priya.venkataraman@northfield.example;Investigator;Student Devices, Exam Laptops
-h.lindqvist@northfield.example;Analsyt;Science Lab iPads
-bjorn.hakansson@northfield.example;Remote;Teacher Laptops, Admin Office
-owen.pritchard@northfield.example;Remote;Techer Laptops, Admin Office
-ines.carvalho@northfield.example;Analyst;Student Devices, Library Chromebooks
-siobhan.oconnor@northfield.example;Broadcaster;
-t.oyelaran@northfeild.example;Remote;Library Chromebooks
-mateusz.kowalczyk@northfield.example;Admin;All groups
-"""
-PEOPLE = """Email,Role,Groups
-amelia.hart@northfield.example,Analyst,"Student Devices, Exam Laptops"
-bjorn.hakansson@northfield.example,Broadcaster,Teacher Laptops
-devika.raman@northfield.example,Admin,"Student Devices, Teacher Laptops, Exam Laptops, Admin Office"
-"""
-NAMES = ("Amelia Hart", "Björn Håkansson", "Devika Raman")
+FOLDER = TOP / "docs" / "screens"
+EXAMPLES = TOP / "examples"
+PASSWORD = "correct horse battery"
 
 
 def main() -> None:
-    """Start Muster, walk through it, take every picture."""
+    """Start Muster twice, walk through it, take every picture."""
     path = chromium.find()
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as folder, Sink() as sink, running(Path(folder), sink) as muster, sync_playwright() as p:
-        sink.answer("t.oyelaran@northfeild.example", "550 5.1.1 No such user here")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
-        walk(Walk(browser, f"http://127.0.0.1:{muster.port}"), muster, sink)
+        with running(Path(folder) / "data") as muster:
+            walk_first_start(Walk(browser, muster))
+        school = Path(folder) / "school"
+        with running(school, "demo", str(school)) as muster:
+            walk_school(Walk(browser, muster))
         browser.close()
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.name}")
 
 
 @contextmanager
-def running(folder: Path, sink: Sink) -> Iterator[Muster]:
-    """A fresh installation that waits to be set up."""
-    environ = {"MUSTER_GROUPS": GROUPS, "MUSTER_MAIL_URL": sink.url, "MUSTER_TIME_ZONE": "UTC"}
-    muster = Muster(folder / "data", None, **environ)
+def running(folder: Path, *what: str) -> Iterator[Muster]:
+    """A Muster on this folder, or what else is to be started there, until the block ends."""
+    muster = Muster(folder, None, MUSTER_TIME_ZONE="UTC")
     try:
-        yield muster.started()
+        muster.started(*what)
+        wait_until(lambda: muster.health().get("workers"), "a worker is seen")
+        yield muster
         muster.stop()
     finally:
         muster.clean_up()
@@ -67,8 +52,9 @@ def running(folder: Path, sink: Sink) -> Iterator[Muster]:
 class Walk:
     """A browser window of which pictures are taken."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
-        self.browser, self.url = browser, url
+    def __init__(self, browser: Browser, muster: Muster) -> None:
+        self.browser, self.muster = browser, muster
+        self.url = f"http://127.0.0.1:{muster.port}"
         self.page = self.window()
 
     def window(self) -> Page:
@@ -95,41 +81,77 @@ class Walk:
             self.take(f"{name}-phone", page=page)
             page.set_viewport_size({"width": 1440, "height": 900})
 
-    def upload(self, text: str, name: str) -> Page:
+    def upload(self, name: str) -> Page:
+        """Drop a file of examples/."""
         page = self.go("/users?invite=bulk")
-        page.set_input_files("#upload-file", {"name": name, "mimeType": "text/csv", "buffer": text.encode()})
+        page.set_input_files("#upload-file", EXAMPLES / name)
         page.wait_for_url("**/batches/*")
         return page
 
+    def open(self, name: str) -> Page:
+        """Open an upload by the name of its file."""
+        page = self.go("/batches")
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url("**/batches/*")
+        return page
 
-def walk(at: Walk, muster: Muster, sink: Sink) -> None:
-    """From the first start to the report."""
+    def follow(self, pattern: str, page: Page | None = None) -> Page:
+        """Open a link that the start printed, and sign in where it is one for that."""
+        link = re.search(pattern, self.muster.output())
+        assert link, self.muster.output()
+        page = page or self.page
+        page.goto(link[1])
+        if "Sign in" in pattern:
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(self.url + "/")
+        return page
+
+
+def walk_first_start(at: Walk) -> None:
+    """From the set-up link to an empty installation."""
     page = at.go("/sign-in")
     at.take("waiting-for-set-up")
-    link = re.search(r"/setup/\S+", muster.output())
-    assert link
-    at.go(link.group())
+    at.follow(r"Set up Muster: (\S+)")
     at.take("set-up")
     page.get_by_label("Organisation").fill("Northfield Academy")
     page.get_by_label("Full name").fill("Maren Okafor")
-    page.get_by_label("Email").fill(OWNER)
+    page.get_by_label("Email").fill("maren.okafor@northfield.example")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Set up").click()
     page.wait_for_url(at.url + "/")
-    at.take("home")
+    at.take("first-steps", dark=True, phone=True)
     at.go("/users")
     at.take("role-management-empty")
 
-    at.upload(PEOPLE, "first-people.csv")
-    send(page, "Send 3 invitations")
-    page.get_by_text("0 of 3 joined").first.wait_for(timeout=60_000)
-    at.take("report-all-done")
-    for name, message in zip(NAMES, sorted(sink.messages, key=lambda m: m.recipients), strict=True):
-        join(at, name, message.text)
 
-    at.go("/users")
-    at.take("role-management-start")
-    at.go("/users?invite=bulk")
+def walk_school(at: Walk) -> None:
+    """Everything else, in a school that works with Muster."""
+    at.follow(r"Sign in as the Owner: (\S+)")
+    at.take("home", dark=True, phone=True)
+    take_uploads(at)
+    take_review(at)
+    take_letter_and_joining(at)
+    take_pages(at)
+    take_from_outside(at)
+
+
+def take_uploads(at: Walk) -> None:
+    """The uploads that are there, each in another state."""
+    at.go("/batches")
+    at.take("uploads", dark=True, phone=True)
+    for file, name in (
+        ("club-leaders.csv", "match-columns"),
+        ("supply-teachers.csv", "sending"),
+        ("support-staff.csv", "report"),
+        ("exam-week.csv", "reverted"),
+    ):
+        at.open(file)
+        at.take(name, dark=name == "report", phone=name != "reverted")
+
+
+def take_review(at: Walk) -> None:
+    """A messy file, from the drop to the question before sending; and the list of last term again."""
+    page = at.go("/users?invite=bulk")
     at.take("invite-bulk", dark=True, phone=True)
     at.go("/users?invite=single")
     at.take("invite-single")
@@ -137,51 +159,72 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
     page.set_input_files("#upload-file", {"name": "people.csv", "mimeType": "text/csv", "buffer": b"Email,Role\n"})
     page.get_by_role("alert").wait_for()
     at.take("invite-refused")
-    at.upload("Person,Job,Team\nana@northfield.example,Analyst,Student Devices\nben@northfield.example,Remote,\n", "export.csv")
-    at.take("match-columns", phone=True)
+    at.upload("support-staff-update.csv")
+    at.take("review-update", phone=True)
+    page.get_by_role("link", name="missing here").click()
+    page.get_by_role("heading", name="Who is missing").wait_for()
+    at.take("who-is-missing", phone=True)
 
-    at.upload(FILE, "autumn-term-staff.csv")
+    at.upload("staff.csv")
     at.take("review", dark=True, phone=True)
-    review = page.url.removeprefix(at.url)
-    page.get_by_label("Groups, row 2").click()
+    review = page.url
+    page.get_by_label("Groups, row 2", exact=True).click()
     at.take("review-groups")
-    page.keyboard.press("Escape")
+    page.goto(review)
     page.get_by_role("link", name="Need attention").click()
     at.take("review-attention")
-    at.go(review)
-    page.get_by_role("link", name="Discard upload").click()
-    page.get_by_role("dialog", name="Discard this upload?").wait_for()
-    at.take("review-discard")
-    page.get_by_role("link", name="Keep editing").click()
-    page.get_by_role("button", name="Remove row 10").click()
-    page.get_by_text("Row 10 removed").wait_for()
-    at.take("review-removed")
-    page.locator(".toast").get_by_role("button", name="Undo").click()
-    page.get_by_text("Undone: removed row 10").wait_for()
-    for name in ("Replace “Analsyt” by “Analyst”, row 6", "Use @northfield.example, row 4"):
-        page.get_by_role("button", name=name).click()
-        page.locator("#edit-status", has_text=f"Row {name[-1]}").wait_for(state="attached")
-    page.get_by_label("Skip them").check()
-    page.get_by_text("1 row skipped").wait_for()
-    at.take("review-ready")
+    page.goto(review)
     page.get_by_role("button", name="More").click()
-    at.take("review-more")
+    at.take("review-more", phone=True)
     page.get_by_role("button", name=re.compile("^Invitation")).click()
     page.frame_locator("#letter-html").get_by_role("heading").wait_for()
     at.take("review-invitation")
-    page.keyboard.press("Escape")
+    page.goto(review)
+    page.get_by_role("button", name=re.compile("^Tidy up")).or_(page.get_by_role("link", name=re.compile("^Tidy up"))).click()
+    page.get_by_role("dialog", name="Tidy up").wait_for()
+    page.get_by_label("What Teacher means").select_option("Remote")
+    at.take("tidy-up", dark=True, phone=True)
+    page.get_by_role("button", name=re.compile("^Apply")).click()
+    page.get_by_role("dialog", name="Tidy up").wait_for(state="hidden")
+    at.take("review-tidied")
+    page.goto(review)
+    page.get_by_label("Skip them").check()
     page.get_by_role("button", name=re.compile("^Send")).click()
     page.locator("#confirm-send").wait_for()
     at.take("review-send", dark=True, phone=True)
-    page.keyboard.press("Escape")
-    send(page, re.compile("^Send"))
-    page.get_by_role("heading", name="Sending").wait_for()
-    at.take("sending")
-    page.get_by_role("heading", name=re.compile("failed")).wait_for(timeout=60_000)
-    at.take("report", dark=True, phone=True)
 
+
+def take_letter_and_joining(at: Walk) -> None:
+    """Sending that file, and what one of its people sees."""
+    page, dialog = at.page, at.page.get_by_role("dialog")
+    password = re.search(r"Password of everybody: (\S+)", at.muster.output())
+    assert password
+    page.locator("#confirm-password").fill(password[1])
+    dialog.get_by_role("button", name=re.compile("^(Send|Invite)")).click()
+    page.get_by_role("heading", name="staff.csv", exact=True).wait_for(timeout=60_000)
+    at.take("report-new")
+    inbox = at.muster.data_dir / "inbox"
+    (mail,) = wait_until(lambda: list(inbox.glob("*tom.briggs*")), "the e-mail arrives")
+    link = re.search(r"http\S+/invitations/[\w-]+", mail.read_text().replace("=\n", ""))
+    assert link
+    page = at.window()
+    page.goto(link[0])
+    at.take("accept-invitation", phone=True, page=page)
+    page.get_by_label("Password", exact=True).fill("a long walk at dusk")
+    page.get_by_role("button", name="Join").click()
+    page.wait_for_url(at.url + "/")
+    at.take("welcome", dark=True, phone=True, page=page)
+    page.goto(link[0])
+    at.take("link-used", page=page)
+    page.context.close()
+
+
+def take_pages(at: Walk) -> None:
+    """The other pages of those who are signed in."""
+    page = at.page
+    dark, phone = ("/audit", "/users"), ("/messages", "/audit", "/roles", "/users", "/settings")
     for path, name in (
-        ("/batches", "uploads"),
+        ("/users", "role-management"),
         ("/groups", "device-groups"),
         ("/settings", "settings"),
         ("/roles", "roles"),
@@ -189,58 +232,41 @@ def walk(at: Walk, muster: Muster, sink: Sink) -> None:
         ("/messages", "outgoing-mail"),
         ("/audit", "audit-log"),
         ("/account", "account"),
-        ("/", "home-at-work"),
+        ("/nowhere", "not-found"),
+        ("/users?q=nobody", "role-management-no-match"),
     ):
         at.go(path)
-        at.take(name, dark=path in ("/batches", "/audit", "/"), phone=path in ("/messages", "/audit", "/roles", "/"))
+        at.take(name, dark=path in dark, phone=path in phone)
+    page.keyboard.press("?")
+    page.get_by_text("This list").wait_for()
+    at.take("shortcuts")
     at.go("/messages")
     page.locator('#main a[href*="/messages/"]').first.click()
     page.wait_for_url("**/messages/*")
     at.take("message")
-    at.go("/users")
-    at.take("role-management", dark=True, phone=True)
-    page.get_by_role("link", name="Amelia Hart").click()
+    at.go("/users?q=noel.walsh")
+    page.get_by_role("link", name="Noel Walsh").click()
     page.wait_for_url("**/users/*")
     at.take("person", phone=True)
-    at.go("/users?q=oyelaran")
-    page.get_by_role("button", name="Actions for t.oyelaran").click()
+    at.go("/users?q=sara.lind")
+    page.get_by_role("button", name=re.compile("^Actions for")).click()
     page.get_by_role("link", name="Revoke invitation").click()
     page.get_by_role("heading", name="Revoke the invitation").wait_for()
     at.take("revoke-invitation", phone=True)
-    at.go("/users?q=nobody")
-    at.take("role-management-no-match")
-    page.keyboard.press("?")
-    page.get_by_text("This list").wait_for()
-    at.take("shortcuts")
-    at.go("/nowhere")
-    at.take("not-found")
-
-    outside = at.window()
-    outside.goto(at.url + "/sign-in")
-    at.take("sign-in", dark=True, phone=True, page=outside)
-    outside.get_by_label("Email").fill(OWNER)
-    outside.get_by_label("Password", exact=True).fill("not the password")
-    outside.get_by_role("button", name="Sign in").click()
-    at.take("sign-in-refused", page=outside)
 
 
-def join(at: Walk, name: str, text: str) -> None:
-    """Accept an invitation in a window of its own; the first one is pictured."""
-    link = re.search(r"http\S+/invitations/\S+", text)
-    assert link
+def take_from_outside(at: Walk) -> None:
+    """What an Analyst sees, and who is not signed in."""
     page = at.window()
-    page.goto(link.group())
-    if name == NAMES[0]:
-        at.take("accept-invitation", phone=True, page=page)
-    page.get_by_label("Full name").fill(name)
-    page.get_by_label("Password", exact=True).fill("a long walk at dusk")
-    page.get_by_role("button", name="Join").click()
-    page.wait_for_url(at.url + "/")
-    if name == NAMES[0]:
-        at.take("home-of-an-analyst", page=page)
-        page.goto(link.group())
-        at.take("link-used", page=page)
-    page.context.close()
+    at.follow(r"Sign in as an Analyst: (\S+)", page)
+    at.take("welcome-analyst", phone=True, page=page)
+    page = at.window()
+    page.goto(at.url + "/sign-in")
+    at.take("sign-in", dark=True, phone=True, page=page)
+    page.get_by_label("Email").fill("margaret.doyle@hillcrest.sch.uk")
+    page.get_by_label("Password", exact=True).fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    at.take("sign-in-refused", page=page)
 
 
 def smaller(path: Path) -> None:
