@@ -35,7 +35,7 @@ def test_a_name_is_a_cell_like_the_others(owner: Watched) -> None:
     for row, name in ((2, "Ana S."), (3, "Ben D.")):
         expect(page.get_by_label(f"Name, row {row}", exact=True)).to_have_value(name)
         expect(page.get_by_label(f"Role, row {row}", exact=True)).to_have_value("Remote")
-    expect(page.get_by_text("Too long: a name has at most 200 characters")).to_be_visible()
+    expect(page.get_by_text("Over 200 characters")).to_be_visible()
     owner.axe_at_both_widths("review with names")
     owner.go("/users?invite=single")
     page.get_by_label("Email", exact=True).first.fill("erin@northfield.example")

@@ -100,7 +100,7 @@ class TestJudged:
         batch = stage(admin, f"Email,Name,Role\nana@x.org,{'x' * 200},Analyst\nben@x.org,{'x' * 201},Analyst\n")
         ana, ben = rows_of(batch)
         assert (ana.plan, ben.plan) == ("invite", "attention")
-        assert ben.problem == "Too long: a name has at most 200 characters."
+        assert ben.problem == "Over 200 characters."
         assert batch.counts["problem:name"] == 1
         page = admin.get(f"/batches/{batch.id}?plan=attention&problem=name").page
         assert "ben@x.org" in [a.get("value") for a in page.all("input")]
@@ -108,7 +108,7 @@ class TestJudged:
     def test_a_line_break_is_offered_as_a_space(self, admin):
         batch = stage(admin, 'Email,Name,Role\nana@x.org,"Ana\nSilva",Analyst\n')
         [row] = rows_of(batch)
-        assert row.problem == "A name has one line."
+        assert row.problem == "Has a line break."
         edit(admin, batch, 2, "name", row.issues[0]["suggestion"])
         [row] = rows_of(batch)
         assert (row.name, row.plan) == ("Ana Silva", "invite")

@@ -15,8 +15,8 @@ PHRASES = {
     "email_domain_incomplete": "Incomplete domain.",
     # other cells
     "cell_long": "Too long: a cell holds at most {most:,} characters.",
-    "name_long": "Too long: a name has at most {most} characters.",
-    "name_lines": "A name has one line.",
+    "name_long": "Over {most} characters.",
+    "name_lines": "Has a line break.",
     "role_missing": "Role is missing.",
     "role_several": "One role a person.",
     "role_unknown": "Not a role.",
