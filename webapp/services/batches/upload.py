@@ -166,8 +166,7 @@ def store(
     batches = import_rows.insert_parts(batch, parts)
     if len(batches) > 1:
         db.session.execute(delete(BatchFile).where(BatchFile.batch_id == batch.id))
-    for each in batches:
-        each.earlier_id = same_list.recognise(each)
+    same_list.recognise(batches)
     return batches
 
 
@@ -255,7 +254,7 @@ def replace(
     lost = import_rows.replace_rows(batch, reading.people, rows, lose=lose)
     old_name = batch.file_name
     store_reading(batch, reading)
-    batch.earlier_id = same_list.recognise(batch)
+    same_list.recognise([batch])
     batch.version += 1
     events.record(
         by,
