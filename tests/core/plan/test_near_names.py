@@ -8,7 +8,7 @@ import re
 import pytest
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.plan.suggestions import nearest
-from webapp.schemas.rows import RowSchema
+from webapp.schemas.rows import RowSchema, split_groups
 
 NAMES = (
     "Library", "Café", "Science; Labs", "A/B Testers", "Büro Zürich", "Student Devices", "Year 7", "Room 101", "6A", "10-12",
@@ -183,12 +183,16 @@ def cases(chance: random.Random):
         yield known, name.replace(thing, misspelt(chance, thing)), name
 
 
+SIGNS = re.compile(r"[、，；;|&+·]| and ")
+"""What stands between two groups of a cell."""
+
+
 def spoken(text: str) -> list[str]:
     """Letters and numbers in their order, by no rule of the product's."""
     return re.findall(r"\d+|[^\W\d_]+", text.casefold())
 
 
-def test_of_two_thousand_near_names_none_is_unsafe():
+def test_of_two_thousand_near_names_none_is_unsafe_digits_words_and_groups_stay():
     chance = random.Random(20261130)
     tried = unsafe = helped = misspellings = 0
     for known, cell, meant in cases(chance):
@@ -196,6 +200,10 @@ def test_of_two_thousand_near_names_none_is_unsafe():
         found = suggested("groups", cell, tuple(sorted(known)))
         misspellings += meant is not None
         helped += found is not None and found == meant
+        if found:
+            assert re.findall(r"\d+", found) == re.findall(r"\d+", cell), (cell, found)
+            assert len(spoken(found)) == len([word for word in spoken(cell) if word != "and"]), (cell, found)
+            assert len(split_groups(found)) == len(SIGNS.split(cell)), (cell, found)
         if found is None or found == meant or spoken(found) == spoken(cell):
             continue
         unsafe += 1

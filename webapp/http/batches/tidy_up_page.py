@@ -9,14 +9,14 @@ from typing import Any
 
 from flask import request
 
+from webapp.core.plan.fixes import A_PERSON, Fix, Fixes, Kind
 from webapp.core.plan.registry import find_name_problem, fold
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.web import current_user, get_number
 from webapp.models import Batch
-from webapp.services.batches import fixes as repairs
 from webapp.services.batches import same_list
-from webapp.services.batches.fixes import A_PERSON, Fix, Fixes, Kind
+from webapp.services.batches.fixes import find_fixes
 from webapp.services.batches.tidy_up import CREATE, Choice, TidyUp
 from webapp.services.directory import lookup
 
@@ -55,7 +55,7 @@ def panel_context(batch: Batch) -> dict[str, Any]:
     """What the panel shows. ticked: the ticks that are set at first; effects: what they come to, for static/js/tidy-up.js too."""
     by = current_user()
     registry = lookup.registry()
-    found = repairs.find_fixes(batch)
+    found = find_fixes(batch)
     may_create = by.may(Permission.USERS_MANAGE)
     sections = []
     for kind in Kind:

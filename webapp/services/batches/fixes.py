@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
-from webapp.core.addresses import with_domain
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.lists.row_filter import Hint
+from webapp.core.plan.fixes import A_PERSON, NO_GROUP, Fix, Fixes, Kind
 from webapp.core.plan.planner import Issue, Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, find_name_problem, fold
 from webapp.core.text.spelling import by_number
@@ -32,74 +30,6 @@ LOOKED_AT = 1000
 """Different words that are looked at; the commonest first."""
 MOST_CREATED = 500
 """Groups that are created at once."""
-NO_GROUP = frozenset(
-    """
-    none null nil nan na n/a n.a. n.n. nothing nobody no empty blank unknown missing pending tba tbc tbd todo
-    kein keine keiner keines nein nichts leer ohne unbekannt fehlt folgt offen aucun aucune rien ninguno ninguna nada
-    nenhum nenhuma nessuno nessuna niente geen ingen inget
-    all any every everyone everybody everything alle alles jeder tous tout toute toutes todos todas tutti tutte todo tudo
-    """.split()  # noqa: SIM905 - words read better than a list of strings
-)
-"""Words such as "none" or "all", which are not offered as names of new groups."""
-A_PERSON = ""
-"""In place of the id of a fix: only a person can repair it."""
-
-
-class Kind(StrEnum):
-    """The sections of the panel, in its order."""
-
-    EARLIER = "earlier"
-    SPELLING = "spelling"
-    ADDRESS = "address"
-    GROUP = "group"
-    WORD = "word"
-    TWICE = "twice"
-    REMOVAL = "removal"
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """The same repair in all its rows.
-
-    id: the same as long as what it repairs is the same. field: "removed" where it removes its rows. old, new: a word or a
-    cell, before and after; of a removal and of rows with one e-mail the person, and the groups of them all. new: "" where a
-    person has to choose. rows: lines by the ids of rows. is_safe: ticked at first.
-    """
-
-    kind: Kind
-    id: str
-    field: str
-    old: str
-    new: str
-    rows: Mapping[int, int]
-    note: str = ""
-    is_safe: bool = True
-
-    def repair(self, cell: str) -> str:
-        """The cell afterwards."""
-        if self.kind is Kind.EARLIER:
-            return self.new
-        if self.field == "groups":
-            names = [
-                self.new if fold(name) == fold(self.old) else name for name in split_groups(cell)
-            ]
-            # one word may mean several groups
-            return ", ".join(split_groups(",".join(names)))
-        if self.new.startswith("@"):
-            return with_domain(cell, self.new.lstrip("@"))
-        return self.new
-
-
-@dataclass(frozen=True, slots=True)
-class Fixes:
-    """All fixes of a batch, by kind and the commonest first.
-
-    needs: of each row that needs attention, by its id, the ids of all fixes that it takes; A_PERSON is one of them where
-    these do not suffice.
-    """
-
-    all: Sequence[Fix] = ()
-    needs: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
 
 class _Wrong(NamedTuple):

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 
+from webapp.core.addresses import with_domain
 from webapp.core.errors import ForbiddenError
+from webapp.core.plan.fixes import Fix, Kind
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
 from webapp.db import db
 from webapp.models import TIDIED, Batch, Group, Role, RowEdit, User
+from webapp.schemas.rows import split_groups
 from webapp.services.batches import bulk_edit, changes
 from webapp.services.batches.changes import Change, ChangeSet, Place
-from webapp.services.batches.fixes import Fix, Kind, find_fixes
+from webapp.services.batches.fixes import find_fixes
 from webapp.services.directory import aliases, groups, lookup
 
 CREATE = "+"
@@ -61,52 +64,71 @@ def tidy_up(batch_id: int, by: User, choice: Choice) -> TidyUp:
     return changes.apply(_propose, batch_id, by, choice)
 
 
-def _propose(batch: Batch, by: User, choice: Choice) -> TidyUp:
+def _propose(
+    batch: Batch,
+    by: User,
+    choice: Choice,
+) -> TidyUp:
     chosen = [fix for fix in find_fixes(batch).all if choice.has(fix)]
     fixes, made = _decide(chosen, by, choice.meant)
-    words = [
-        fix for fix in fixes if fix.id in choice.remembered and fix.kind in (Kind.GROUP, Kind.WORD)
-    ]
+    words = []
+    for fix in fixes:
+        if fix.id in choice.remembered and fix.kind in _CHOSEN:
+            words.append(fix)
     is_written = _change_directory(made, words, by)
     draft = _Draft(batch, fixes)
     # rows are merged as all else leaves them
     fixes.sort(key=lambda fix: fix.kind is Kind.TWICE)
-    done = [fix for fix in fixes if draft.carry_out(fix)] + made
+    done = [fix for fix in fixes if draft.carry_out(fix)]
     known = {fix.id for fix in chosen} | set(Kind)
+    not_done = len(fixes) - len(done)
+    done += made
     step = TidyUp(
         draft.list_changes(),
         is_written=is_written,
         fixed=len(done),
         touched=frozenset(row_id for fix in done for row_id in fix.rows),
         made=[fix.old for fix in made],
-        left_out=len(choice.ids - known) + len(fixes) + len(made) - len(done),
+        left_out=len(choice.ids - known) + not_done,
     )
     if step.left_out:
         step.changed_by = _who_changed(batch, by, choice.version)
     if step.changes:
-        db.session.add(_mark(batch, by, step))
+        mark = _mark(batch, by, step)
+        db.session.add(mark)
     return step
 
 
+_CHOSEN = (Kind.GROUP, Kind.WORD)
+"""Kinds of fixes for which a person says what is meant."""
+
+
 def _decide(
-    chosen: Iterable[Fix], by: User, meant: Mapping[str, str]
+    chosen: Iterable[Fix],
+    by: User,
+    meant: Mapping[str, str],
 ) -> tuple[list[Fix], list[Fix]]:
     """The fixes with what a person chose for their words, and those that create a group. Words without a choice go."""
     fixes = []
     made = []
     for fix in chosen:
-        if fix.kind not in (Kind.GROUP, Kind.WORD):
+        if fix.kind not in _CHOSEN:
             fixes.append(fix)
             continue
         name = meant.get(fix.id, CREATE if fix.kind is Kind.GROUP else "")
         if name == CREATE:
             made.append(fix)
         elif name:
-            fixes.append(replace(fix, new=bulk_edit.official_name(fix.field, name, by)))
+            official = bulk_edit.official_name(fix.field, name, by)
+            fixes.append(replace(fix, new=official))
     return fixes, made
 
 
-def _change_directory(made: Sequence[Fix], words: Sequence[Fix], by: User) -> bool:
+def _change_directory(
+    made: Sequence[Fix],
+    words: Sequence[Fix],
+    by: User,
+) -> bool:
     """Create groups and remember words. Does not commit. -> whether there were any."""
     if not (made or words):
         return False
@@ -114,7 +136,8 @@ def _change_directory(made: Sequence[Fix], words: Sequence[Fix], by: User) -> bo
         raise ForbiddenError
     groups.create_groups([fix.old for fix in made], by)
     for fix in words:
-        aliases.remember(Role if fix.field == "role" else Group, fix.old, fix.new, by)
+        model = Role if fix.field == "role" else Group
+        aliases.remember(model, fix.old, fix.new, by)
     lookup.bump_version()
     return True
 
@@ -132,17 +155,20 @@ class _Draft:
     def carry_out(self, fix: Fix) -> bool:
         """Whether it could be carried out."""
         if fix.kind is Kind.TWICE:
-            return self._merge([row_id for row_id in fix.rows if row_id not in self.removed])
+            left = [row_id for row_id in fix.rows if row_id not in self.removed]
+            return self._merge(left)
         if fix.field == "removed":
             self.removed |= fix.rows.keys()
             return True
         for row_id in fix.rows:
-            self.cells[row_id, fix.field] = fix.repair(self._cell(row_id, fix.field))
+            cell = self._cell(row_id, fix.field)
+            self.cells[row_id, fix.field] = _repair(fix, cell)
         return True
 
     def _merge(self, ids: Sequence[int]) -> bool:
         """Make one row of these, unless their roles differ or fewer than two are left."""
-        roles = {self.registry.role_by_key.get(fold(self._cell(row_id, "role"))) for row_id in ids}
+        names = [self._cell(row_id, "role") for row_id in ids]
+        roles = {self.registry.role_by_key.get(fold(name)) for name in names}
         if len(ids) < 2 or len(roles) > 1 or None in roles:
             return False
         first, *later = ids
@@ -154,15 +180,36 @@ class _Draft:
         return True
 
     def _cell(self, row_id: int, field: str) -> str:
-        return self.cells.get((row_id, field), self.rows[row_id].cell(field))
+        place = (row_id, field)
+        return self.cells.get(place, self.rows[row_id].cell(field))
 
     def list_changes(self) -> list[Change]:
-        found = [Change(self.rows[row_id], "removed", "", "removed") for row_id in self.removed]
+        found = []
+        for row_id in self.removed:
+            removal = Change(self.rows[row_id], "removed", "", "removed")
+            found.append(removal)
         for (row_id, column), cell in self.cells.items():
             row = self.rows[row_id]
-            if row_id not in self.removed:
-                found.append(Change(row, column, row.cell(column), cell))
+            before = row.cell(column)
+            if row_id not in self.removed and before != cell:
+                found.append(Change(row, column, before, cell))
         return found
+
+
+def _repair(fix: Fix, cell: str) -> str:
+    """The cell after the fix."""
+    if fix.kind is Kind.EARLIER:
+        return fix.new
+    if fix.field == "groups":
+        names = []
+        for name in split_groups(cell):
+            is_it = fold(name) == fold(fix.old)
+            names.append(fix.new if is_it else name)
+        # one word may mean several groups
+        return ", ".join(split_groups(",".join(names)))
+    if fix.new.startswith("@"):
+        return with_domain(cell, fix.new.lstrip("@"))
+    return fix.new
 
 
 def _who_changed(batch: Batch, by: User, version: int) -> Sequence[str]:
