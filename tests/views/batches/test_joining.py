@@ -158,14 +158,6 @@ class TestTheReport:
         assert "Nadia Petrova" in people
         assert "Somebody Else" not in people
 
-    def test_the_results_file_says_when_they_joined(self, owner, sink):
-        batch = finished(owner)
-        join(INES, "Nadia Petrova")
-        header, first, second, *_ = owner.get(f"/batches/{batch.id}/report.csv").data.decode("utf-8-sig").splitlines()
-        assert header.endswith('"Joined"')
-        assert utcnow().strftime("%Y-%m-%d") in first
-        assert second.endswith('"Not yet"')
-
 
 class TestUploads:
     def test_say_how_many_joined(self, owner, sink):

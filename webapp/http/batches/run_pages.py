@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask import request
@@ -50,72 +50,44 @@ def _common_context(batch: Batch, tally: Counter[str]) -> dict[str, Any]:
 
 
 def report_context(batch: Batch) -> dict[str, Any]:
-    """What the report shows."""
+    """What the report shows, and the part of it that asks for itself again."""
     tally = report.tally(batch)
     by = current_user()
+    may_invite = by.may(Permission.INVITATIONS_MAKE)
+    joined = joining.count_joined([batch.id]).get(batch.id, joining.NOBODY)
+    newest = joining.list_rows(batch, "joined", 1)
     lists = _list_rows(batch, tally, request.args.get("show", ""))
-    is_retrier = by.may(Permission.INVITATIONS_MAKE)
-    is_offered = is_retrier and reverts.is_offered(batch)
+    rows = [row for each in [newest, *lists.values()] for row in each]
+    unsent = report.count_unsent(batch)
+    is_reminder = may_invite and in_force.environment().mail_url and not unsent
+    is_open = bool(joined.pending or tally[Outcome.WAITING])
     return {
         **_common_context(batch, tally),
-        **joined_context(batch),
-        "is_revertible": is_offered,
+        "is_revertible": may_invite and reverts.is_offered(batch),
         "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
-        "can_retry": bool(tally[Outcome.FAILED]) and is_retrier,
-        "linkable": by.may(Permission.MESSAGES_SEE) and joining.count_linkable(batch, by),
-        **_people_context(lists),
-        "changed": report.changed_since(batch),
-    }
-
-
-def stages_context(batch: Batch) -> dict[str, Any]:
-    """What the card of those who joined shows, and the first of those invited by how far they have come."""
-    context = joined_context(batch)
-    lists = {stage: joining.list_rows(batch, stage, FEWER) for stage in joining.STAGES}
-    tally = report.tally(batch)
-    return {**context, **_people_context(lists), "tally": tally}
-
-
-def _people_context(lists: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
-    """Who the rows of a report are about, and what became of their e-mails."""
-    rows = [row for each in lists.values() for row in each]
-    sent = {row.invitation_id for row in rows if row.invitation_id}
-    return {
         "lists": lists,
-        "deliveries": outbox.find_deliveries(sent),
+        "can_retry": bool(tally[Outcome.FAILED]) and may_invite,
+        "linkable": is_open and by.may(Permission.MESSAGES_SEE),
+        "deliveries": outbox.find_deliveries({row.invitation_id or 0 for row in rows}),
         "users": joining.find_users(rows),
-    }
-
-
-def _list_rows(batch: Batch, tally: Counter[str], shown: str) -> dict[str, Sequence[Row]]:
-    """The first rows of each outcome, and of those invited the first of each stage; of the one that is `shown`, all."""
-    lists: dict[str, Sequence[Row]] = {}
-    if batch.tally is not None:
-        return lists
-    for outcome in filter(tally.get, Outcome):
-        if outcome is not Outcome.INVITED:
-            limit = MANY if shown == outcome else FEW
-            lists[outcome.value] = list(report.list_rows(batch, outcome, limit))
-            continue
-        for stage in joining.STAGES:
-            limit = MANY if shown == stage else FEWER
-            lists[stage] = joining.list_rows(batch, stage, limit)
-    return lists
-
-
-def joined_context(batch: Batch) -> dict[str, Any]:
-    """What the card of those who joined shows, which asks for itself again. unsent: how many were never e-mailed."""
-    by = current_user()
-    unsent = report.count_unsent(batch)
-    is_sending = in_force.environment().mail_url and not unsent
-    is_reminder = is_sending and by.may(Permission.INVITATIONS_MAKE)
-    return {
-        "batch": batch,
-        "joined": joining.count_joined([batch.id]).get(batch.id, joining.NOBODY),
-        "latest": joining.latest(batch),
+        "changed": report.changed_since(batch),
+        "joined": joined,
+        "newest": newest,
         "unsent": unsent,
         "to_remind": joining.count_to_remind(batch, by) if is_reminder else None,
         "reminded_at": joining.last_reminded(batch),
         "now": utcnow(),
     }
+
+
+def _list_rows(batch: Batch, tally: Counter[str], shown: str) -> dict[str, Sequence[Row]]:
+    """The first rows of each outcome, and of those invited of each stage; of the one that is `shown`, all."""
+    lists: dict[str, Sequence[Row]] = {}
+    for outcome in filter(tally.get, set(Outcome) - {Outcome.INVITED}):
+        limit = MANY if shown == outcome else FEW
+        lists[outcome.value] = list(report.list_rows(batch, outcome, limit))
+    for stage in joining.STAGES:
+        limit = MANY if shown == stage else FEWER
+        lists[stage] = joining.list_rows(batch, stage, limit)
+    return lists

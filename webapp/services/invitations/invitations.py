@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Select, insert, select, update
 from sqlalchemy.orm import lazyload
 
 from webapp.core.addresses import Address
@@ -306,19 +306,31 @@ def send_reminders() -> int:
         Invitation.valid_days > days,
         people_list.is_latest_email(MessageState.SENT, MessageState.UNCERTAIN),
     )
+    return remind(due)
+
+
+def remind(due: Select[Any], by: User | None = None, **details: Any) -> int:
+    """Queue a reminder for up to CHUNK of the invitations that a query finds. Commits. Returns how many.
+
+    by: who reminds them; their links then work for their whole time again. details: of the audit log.
+    """
     if not db.session.scalar(select(due.exists())):
         return 0
     begin_write()
-    due = due.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
-    found = db.session.scalars(due).all()
+    found = db.session.scalars(
+        due.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
+    ).all()
     for invitation in found:
-        invitation.reminded_at = now
+        invitation.reminded_at = utcnow()
+        if by:
+            hand_over(invitation, again=True)
     reminded = [(each.id, each.email) for each in found]
     messages = [
         {"recipient": email, "invitation_id": invitation_id, "priority": Priority.BATCH}
         for invitation_id, email in reminded
     ]
     outbox.add_messages(MessageKind.REMINDER, messages)
-    events.record_many(None, "invitation.reminded", reminded)
+    events.record_many(by, "invitation.reminded", reminded, **details)
+    lookup.bump_version()
     outbox.commit()
     return len(reminded)

@@ -9,7 +9,7 @@ from webapp.core.lists.paging import member
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
-from webapp.http.batches.run_pages import joined_context, stages_context
+from webapp.http.batches.run_pages import report_context
 from webapp.http.questions import ask
 from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import Outcome, Row
@@ -17,7 +17,6 @@ from webapp.services.batches import joining, reverts, staging
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
-from webapp.services.settings import in_force
 
 bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -51,13 +50,11 @@ def revert(batch_id: int) -> Answer:
 @bp.get("/joined")
 @require(Permission.BATCHES_SEE)
 def joined(batch_id: int) -> Answer:
-    """How many have joined by now, and who; where the report shows all of a list, only how many."""
-    batch = batches.get_batch(batch_id)
+    """How many have joined by now, and who."""
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
-    if request.args.get("show"):
-        return render_template("batches/_joined.html", **joined_context(batch))
-    return render_template("batches/_joined_partial.html", **stages_context(batch))
+    context = report_context(batches.get_batch(batch_id))
+    return render_template("batches/_joined_partial.html", **context)
 
 
 @bp.get("/reminders")
@@ -94,17 +91,11 @@ def report(batch_id: int) -> Response:
     """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
     batch, outcome = batches.get_batch(batch_id), member(Outcome, request.args.get("outcome"))
     unsent = reports.unsent(batch)
-    closed = joining.closings(batch)
-    zone = in_force.settings().time_zone
 
     def line(row: Row) -> tuple[str, ...]:
         reason = row.why or (
             "Not emailed: no mail server was set" if row.invitation_id in unsent else ""
         )
-        joined_at = closed.get(row.invitation_id)
-        joined = f"{joined_at.astimezone(zone):%Y-%m-%d %H:%M}" if joined_at else ""
-        if row.invitation_id in closed and row.outcome is Outcome.INVITED:
-            joined = joined or "Not yet"
         return (
             str(row.line),
             row.email,
@@ -113,13 +104,12 @@ def report(batch_id: int) -> Response:
             row.groups,
             (row.outcome or Outcome.WAITING).value.capitalize(),
             reason,
-            joined,
         )
 
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
     return attach(
         write_lines(
-            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason", "Joined"),
+            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason"),
             map(line, reports.list_rows(batch, outcome)),
         ),
         name,
