@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.core.lists.people_filter import Concern
@@ -32,22 +32,52 @@ def attention() -> dict[str, Any]:
     """
     found: dict[str, Any] = {"health": status.health()}
     for concern in Concern:
-        is_meant = (Invitation.state == InvitationState.PENDING) & people_list.is_concern(concern)
-        count = select(func.count(Invitation.id), func.max(Invitation.expires_at))
-        first = select(Invitation.id).order_by(Invitation.expires_at, Invitation.id).limit(FEW)
-        n, end = db.session.execute(count.where(is_meant)).one()
-        deliveries = outbox.find_deliveries(db.session.scalars(first.where(is_meant)))
-        found[concern.value] = {"n": n, "end": end, "first": list(deliveries.values())}
+        found[concern.value] = _describe_concern(concern)
     return found
+
+
+def _describe_concern(concern: Concern) -> dict[str, Any]:
+    is_meant = and_(
+        Invitation.state == InvitationState.PENDING,
+        people_list.is_concern(concern),
+    )
+    counted = select(
+        func.count(Invitation.id),
+        func.max(Invitation.expires_at),
+    )
+    first = (
+        select(Invitation.id)
+        .where(is_meant)
+        .order_by(Invitation.expires_at, Invitation.id)
+        .limit(FEW)
+    )
+    n, end = db.session.execute(counted.where(is_meant)).one()
+    deliveries = outbox.find_deliveries(db.session.scalars(first))
+    return {
+        "n": n,
+        "end": end,
+        "first": list(deliveries.values()),
+    }
 
 
 def contact(of: User) -> dict[str, Any]:
     """Whom a person asks: `contact`, who invited them (`is_inviter`) or, where nobody is left who did, the Owner. Two queries."""
-    invited = select(User).join(Invitation, Invitation.invited_by_id == User.id)
-    invited = invited.where(Invitation.user_id == of.id, User.state == UserState.ACTIVE)
-    inviter = db.session.scalar(invited.order_by(Invitation.id.desc()).limit(1))
+    invited = (
+        select(User)
+        .join(Invitation, Invitation.invited_by_id == User.id)
+        .where(
+            Invitation.user_id == of.id,
+            User.state == UserState.ACTIVE,
+        )
+        .order_by(Invitation.id.desc())
+        .limit(1)
+    )
+    inviter = db.session.scalar(invited)
     owner = select(User).where(User.role_id == OWNER_ROLE_ID)
-    return {"contact": inviter or db.session.scalar(owner), "is_inviter": bool(inviter)}
+    return {
+        "contact": inviter or db.session.scalar(owner),
+        "is_inviter": bool(inviter),
+    }
 
 
 def weeks() -> list[dict[str, Any]]:
@@ -68,7 +98,12 @@ def weeks() -> list[dict[str, Any]]:
         return []
     found = []
     for edge, n, m in zip(edges[:-1], invited, accepted, strict=True):
-        found.append({"begins": edge.date(), "invited": n, "accepted": m})
+        week = {
+            "begins": edge.date(),
+            "invited": n,
+            "accepted": m,
+        }
+        found.append(week)
     return found
 
 
@@ -78,6 +113,9 @@ def _count_between(
     *conditions: ColumnElement[bool],
 ) -> list[int]:
     """How many invitations fall between each edge and the next."""
-    counts = [func.count(case(((at >= begin) & (at < end), 1))) for begin, end in pairwise(edges)]
+    counts = []
+    for begin, end in pairwise(edges):
+        is_between = (at >= begin) & (at < end)
+        counts.append(func.count(case((is_between, 1))))
     query = select(*counts).where(at >= edges[0], *conditions)
     return list(db.session.execute(query).one())
