@@ -86,6 +86,14 @@ class TestAGroupOrARole:
             counts.append(len(queries))
         assert counts[0] == counts[1], queries
 
+    def test_shows_the_first_hundred_and_says_how_many_more(self, admin):
+        people(*(f"person{n:03}" for n in range(102)))
+        text = see(admin, stage(admin), f"role-{role('Analyst').id}")
+        assert "102 people are missing Out of 102 in Analyst" in text
+        assert "person099@northfield.example" in text
+        assert "person100@northfield.example" not in text
+        assert "and 2 more; the review lists everyone. " in text
+
     def test_that_is_gone_is_said(self, admin):
         batch = stage(admin)
         for scope in ("group-999999", "role-0", "earlier", "anything", "group-x"):

@@ -11,13 +11,12 @@ from sqlalchemy import ColumnElement, CompoundSelect, func, select, union
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.plan.actions import Action, Do
 from webapp.core.plan.planner import Ref
-from webapp.db import db, in_json
+from webapp.db import db
 from webapp.models import (
     Batch,
     BatchKind,
     BatchState,
     Group,
-    Invitation,
     InvitationState,
     ReplacedAddress,
     Row,
@@ -36,7 +35,7 @@ SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """People of a scope who are not in the file, and how many people the scope has."""
+    """People of a scope who are not in the file, users first, and how many people the scope has."""
 
     people: Sequence[Ref]
     size: int
@@ -102,7 +101,9 @@ def find_missing(batch: Batch, scope: str) -> Missing:
         query = select(model.id, keys.c.email_key).outerjoin(
             keys, keys.c.email_key == model.email_key
         )
-        for person_id, key in db.session.execute(query.where(*is_in_scope)):
+        for person_id, key in db.session.execute(
+            query.where(*is_in_scope).order_by(model.email_key)
+        ):
             size += 1
             if key is None:
                 people.append((kind, person_id))
@@ -131,16 +132,6 @@ def _select_keys(batch: Batch, *which: ColumnElement[bool]) -> CompoundSelect[An
     rows = select(Row.email_key).where(Row.batch_id.in_(ids), Row.email_key.is_not(None), *which)
     is_old = ReplacedAddress.old_key.in_(rows)
     return union(rows, select(ReplacedAddress.email_key).where(is_old))
-
-
-def load_people(missing: Missing) -> list[User | Invitation]:
-    """The first of those who are missing, by address."""
-    found: list[User | Invitation] = []
-    for kind, model in people_list.KINDS.items():
-        ids = [person_id for of_kind, person_id in missing.people if of_kind == kind]
-        query = select(model).where(in_json(model.id, ids)).order_by(model.email_key)
-        found += db.session.scalars(query.limit(SHOWN))
-    return sorted(found, key=lambda person: person.email_key)[:SHOWN]
 
 
 def stage(batch: Batch, scope: str, by: User) -> Batch:

@@ -91,7 +91,7 @@ def list_people(wanted: Filter, page: int = 1) -> Listing:
     number = page_of(page, total, PAGE)
     in_order = _in_order(wanted).limit(PAGE).offset((number - 1) * PAGE)
     return Listing(
-        Page(_load(in_order), number, total, PAGE),
+        Page(load(db.session.execute(in_order).all()), number, total, PAGE),
         everyone,
         counts,
     )
@@ -117,7 +117,7 @@ def export_lines(wanted: Filter) -> list[Sequence[str]]:
     """
     left_out = not_exported(wanted)
     lines: list[Sequence[str]] = []
-    for person in _load(_in_order(wanted)):
+    for person in load(db.session.execute(_in_order(wanted)).all()):
         if person.status not in left_out:
             lines.append((person.email, person.name, person.role.name, person.group_names))
     return lines
@@ -138,9 +138,8 @@ def allowed_actions(policy: Policy, person: User | Invitation) -> frozenset[Do]:
     return applicable(Person(kind, person.id, access, state), policy)
 
 
-def _load(query: Select[Any]) -> list[User | Invitation]:
-    """The people whose kind and id a query finds, in its order."""
-    keys = db.session.execute(query).all()
+def load(keys: Sequence[Any]) -> list[User | Invitation]:
+    """The people of these kinds and ids, in this order."""
     found: dict[str, User | Invitation] = {}
     for kind, model in KINDS.items():
         ids = [person_id for own, person_id in keys if own == kind]

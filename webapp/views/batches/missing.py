@@ -8,6 +8,7 @@ from webapp.core.security.permissions import Permission
 from webapp.http.person_menu import person_address
 from webapp.http.web import Answer, current_user, redirect_to, require
 from webapp.services.batches import missing
+from webapp.services.directory import people_list
 
 bp = Blueprint("missing", __name__, url_prefix="/batches/<int:batch_id>/missing")
 
@@ -26,7 +27,7 @@ def show(batch_id: int) -> Answer:
         scopes=scopes,
         scope=scope,
         found=found,
-        people=missing.load_people(found) if found else [],
+        people=people_list.load(found.people[: missing.SHOWN]) if found else [],
         unreadable=missing.count_unreadable(batch),
         address=person_address,
     )
