@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OWNER, Watched, fits, sign_in, upload
+from tests.browser.conftest import OWNER, Watched, fits, send, sign_in, upload
 
 FILE = (
     "Email,Name,Role,Groups\n"
@@ -50,3 +50,54 @@ def test_the_table_is_what_is_seen_first(owner, review, open_page):
     page.get_by_role("button", name="Next problem").tap()
     expect(page.locator("[aria-invalid=true]:focus")).to_have_count(1)
     phone.axe_at_both_widths("a review on a phone")
+
+
+def test_a_menu_by_keyboard_alone(owner, review):
+    review.get_by_role("button", name="More").focus()
+    review.keyboard.press("Enter")
+    review.keyboard.press("ArrowDown")
+    expect(review.get_by_role("button", name="Find and replace")).to_be_focused()
+    review.keyboard.press("ArrowUp")
+    expect(review.get_by_role("link", name="Replace file")).to_be_focused()
+    owner.axe("the menu of the review")
+    review.keyboard.press("Escape")
+    expect(review.get_by_role("button", name="More")).to_be_focused()
+
+
+def test_tidy_up_by_its_key_and_from_a_word_of_several_rows(review):
+    review.locator("h1").focus()
+    review.keyboard.press("t")
+    expect(review.get_by_role("dialog", name="Tidy up")).to_be_visible()
+    review.keyboard.press("Escape")
+    review.get_by_role("button", name="Fix in 3 rows: row 8").click()
+    expect(review.locator("#tidy-up-form :focus")).to_have_count(1)
+
+
+def test_after_a_change_of_many_rows_the_focus_is_where_it_was_and_no_key_replaces_anything(owner, review):
+    email = review.get_by_label("Email, row 3", exact=True)
+    email.focus()
+    review.get_by_role("button", name="Keep this one and remove the others with its email, row 3").click()
+    expect(review.get_by_text("1 row removed")).to_be_visible()
+    expect(email).to_be_focused()
+    review.keyboard.press("x")
+    expect(email).to_have_value("ben@northfield.example")
+
+
+def test_the_fold_by_keyboard(owner, portal):
+    people = "".join(f"kept{n}@northfield.example,Analyst,\n" for n in range(4))
+    upload(owner, f"Email,Role,Groups\n{people}")
+    send(owner.page, "Send 4 invitations")
+    for n in range(4):
+        portal.mail_to(f"kept{n}@northfield.example")
+    upload(owner, f"Email,Role,Groups\n{people}more@northfield.example,Analyst,\n", "again.csv")
+    page = owner.page
+    expect(page.locator("#rows tbody tr")).to_have_count(2)
+    page.get_by_label("Email, row 6").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#fold")).to_be_focused()
+    owner.axe("folded rows")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows tbody tr")).to_have_count(6)
+    expect(page.locator("#fold")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows tbody tr")).to_have_count(2)

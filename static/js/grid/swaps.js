@@ -40,6 +40,7 @@ function backToCell(before) {
   if (row && isRemoved(row) && !before.wasRemoved) stop = inColumn(neighbour(row), state.place.column);
   if (!stop) return setEditing(false), ($(".stats a") ?? $("h1"))?.focus();
   const isSame = stop.id === state.place.id && !!stop.id;
+  if (!isSame) state.quiet = stop;
   stop.focus({ preventScroll: isSame });
   settle(stop);
   setEditing(before.editing && isSame);
@@ -47,7 +48,7 @@ function backToCell(before) {
   if (state.editing && before.keep) stop.value = before.value;
   if (!isText(stop)) return;
   if (state.editing) stop.setSelectionRange(...before.range);
-  else stop.select();
+  else if (!state.quiet) stop.select();
 }
 function neighbour(row) {
   const all = body(), n = all.indexOf(row), standing = (other) => !isRemoved(other);

@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from webapp.core.addresses import with_domain
 from webapp.core.lists.row_filter import Find, Mark
 from webapp.core.plan.actions import Do
+from webapp.core.plan.registry import fold
 from webapp.core.text import action_phrases, batch_phrases
 from webapp.core.text import notices as notice_words
 from webapp.http.batches import cells
@@ -61,6 +62,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
     find = asked_for()
     roles = lookup.grantable(batch.planned_for)
     here = url_for("batches.show", batch_id=batch.id)
+    roles_found = cache(lambda: row_search.count_wrong_roles(batch))
     new_addresses = cache(lambda: replaced_addresses.among_rows(batch))
     return {
         **kind_context(batch),
@@ -80,6 +82,7 @@ def row_context(batch: Batch) -> dict[str, Any]:
         "look_alike_of": partial(cells.look_alike_of, known_domains=registry.known_domains),
         "new_addresses": new_addresses,
         "notices": cache(lambda: row_search.list_notices(batch, new_addresses())),
+        "same_role": lambda row: roles_found()[fold(row.role)] if fixes.are_cheap(batch) else 0,
         "fixable": cache(lambda: fixes.count_fixable(batch)),
         "notice_words": notice_words,
         "find": find,

@@ -5,6 +5,7 @@ The database filters and sorts; free text is looked for here, because SQLite kno
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -20,6 +21,7 @@ from sqlalchemy.orm import defer
 from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.row_filter import Find, Hint, Mark
 from webapp.core.plan.planner import Plan
+from webapp.core.plan.registry import fold
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
 from webapp.models import Batch, BatchKind, ReplacedAddress, Row
@@ -92,6 +94,16 @@ def list_wide(batch: Batch) -> Sequence[Row]:
     query = _filter(select(Row).options(_SHOWN), batch, Find(mark=Mark.WIDE)).order_by(None)
     order = admins.desc(), func.lower(Row.email)
     return db.session.scalars(query.order_by(*order).limit(NAMED)).all()
+
+
+def count_wrong_roles(batch: Batch) -> Counter[str]:
+    """How many rows have each word as their role that is none, by the folded word."""
+    is_wrong = Row.plan == Plan.ATTENTION, Row.role_wrong, Row.removed_at.is_(None)
+    query = select(Row.role, func.count()).where(Row.batch_id == batch.id, *is_wrong)
+    counts: Counter[str] = Counter()
+    for role, n in db.session.execute(query.group_by(Row.role)):
+        counts[fold(role)] += n
+    return counts
 
 
 def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
