@@ -632,7 +632,7 @@ class TestCopyAndPaste:
             expect(page.get_by_label(f"Role, row {line}")).to_have_value("Remote")
         press(page, "Delete")
         heard(page, "3 cells changed. 3 rows of the block have a problem.")
-        expect(page.get_by_text("Role is missing.")).to_have_count(3)
+        expect(page.get_by_text("Role is missing")).to_have_count(3)
 
     def test_more_lines_than_rows_are_offered_as_rows(self, grid):
         page = grid.page

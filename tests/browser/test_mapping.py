@@ -233,5 +233,5 @@ def test_on_a_phone_nothing_runs_over_the_edge(open_page, portal):
     watched.axe("columns on a phone")
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
     under_review(watched, "Pförtner")
-    expect(watched.page.get_by_role("form", name="What “Pförtner” means")).to_be_visible()
+    expect(watched.page.get_by_role("button", name="Tidy up")).to_be_visible()
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360

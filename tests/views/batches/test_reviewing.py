@@ -54,7 +54,7 @@ class TestWhoseReviewItIs:
 
     def test_everybody_sees_the_plans_of_who_uploaded_it(self, admin, other, owner, shared):
         for who in (admin, other, owner):
-            assert "You cannot change your own role." not in who.get(f"/batches/{shared.id}").text
+            assert "You cannot change your own role" not in who.get(f"/batches/{shared.id}").text
         assert db.session.get(Batch, shared.id).planned_for_id == admin.user.id
 
     def test_who_confirms_and_has_other_plans_is_asked_once_to_look_again(self, admin, other, shared):

@@ -303,5 +303,5 @@ def test_deleting_says_who_loses_what_and_then_does_it(admin):
     assert told("group.deleted").details == {
         "description": "", "names": ["Children"], "users": 1, "invitations": 1, "ranked_above": 0
     }  # fmt: skip
-    assert "No such group." in admin.get(review).page.text
+    assert "No such group" in admin.get(review).page.text
     admin.post(path, status=404)
