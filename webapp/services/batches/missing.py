@@ -82,7 +82,8 @@ def list_scopes(batch: Batch) -> dict[str, str]:
     for group in registry.groups:
         scopes[f"group-{group.id}"] = group.name
     for role in registry.roles:
-        scopes[f"role-{role.id}"] = role.name
+        if not role.is_owner:
+            scopes[f"role-{role.id}"] = role.name
     return scopes
 
 
