@@ -143,7 +143,7 @@ def look(batch_id: int) -> None:
 
 @pytest.mark.parametrize("round", ROUNDS)
 def test_two_look_while_rows_are_edited_and_people_come(round, parts, admin, race):
-    roles.save(None, f"Helper {round}", 55, ["invitations:make"], make_persona("Owner"))
+    roles.save(None, f"Helper {round}", "", 55, ["invitations:make"], make_persona("Owner"))
     helper = make_user("Hal Pern", f"Helper {round}", email=f"hal{round}@northfield.example").id
     ids = parts(round)
     for id in ids:
@@ -154,7 +154,9 @@ def test_two_look_while_rows_are_edited_and_people_come(round, parts, admin, rac
         lambda: look(ids[1]),
         lambda: changes.set_options(ids[1], user(helper), mode=Mode.ADD),
         lambda: cell_edit.edit(ids[0], row_of(ids[0]), "role", "Remote", "Analyst", user(admin)),
-        lambda: single_invite.invite({"email": f"t{round}-0@northfield.example", "role": "Remote", "groups": ""}, user(admin)),
+        lambda: single_invite.invite(
+            {"email": f"t{round}-0@northfield.example", "name": "", "role": "Remote", "groups": ""}, user(admin)
+        ),
         lambda: look(ids[0]),
     )
     assert raised == []
@@ -182,7 +184,7 @@ def test_a_group_merged_while_an_action_gives_it(round, admin, race):
 
 @pytest.mark.parametrize("round", ROUNDS)
 def test_a_role_deleted_while_people_get_it_and_lose_it(round, admin, race):
-    made = roles.save(None, f"Helper {round}", 5, [], make_persona("Owner"))
+    made = roles.save(None, f"Helper {round}", "", 5, [], make_persona("Owner"))
     made_id, remote = made.id, role("Remote").id
     ids = people(round)
     owner = make_persona("Owner").id

@@ -35,7 +35,7 @@ def admin(owner) -> User:
 @pytest.fixture
 def helper(owner) -> User:
     """Somebody who may confirm and ranks below the Admins and above the Analysts."""
-    roles.save(None, "Helper", 55, ["invitations:make"], owner)
+    roles.save(None, "Helper", "", 55, ["invitations:make"], owner)
     return make_user("Hal Pern", "Helper")
 
 
