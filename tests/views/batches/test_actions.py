@@ -232,8 +232,8 @@ class TestCarriedOut:
             1,
         )
         page = admin.get(f"/batches/{batch.id}").page
-        assert page.h1 == "2 of 2 done"
-        assert "Deactivated" in page.text
+        assert page.h1 == "Deactivate 2 people"
+        assert "2 deactivated, today at" in page.text
 
     def test_reactivating(self, admin):
         gone = make_user("Cleo Park", email="cleo@northfield.example", state=UserState.DEACTIVATED)
@@ -329,7 +329,7 @@ class TestCarriedOut:
         admin.post(f"/batches/{batch.id}/cancellation")
         assert "This action is cancelled already" in admin.get(admin.post(f"/batches/{batch.id}/pause").location).page.text
         assert db.session.get(User, ana.id).state is UserState.ACTIVE
-        assert '"Row","Email","Role","Groups","Outcome","Reason"' in admin.get(f"/batches/{batch.id}/report.csv").text
+        assert '"Row","Email","Name","Role","Groups","Outcome","Reason"' in admin.get(f"/batches/{batch.id}/report.csv").text
 
     def test_the_list_of_uploads_shows_it_by_its_kind(self, admin, ana):
         begin_action(admin, "deactivate", ana)
