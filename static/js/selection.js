@@ -19,9 +19,16 @@ on("click", "[data-hides]", (_, button) => button.closest("[popover]")?.hidePopo
 document.addEventListener("htmx:after:request", (e) => {
   const source = e.target, { status } = e.detail.ctx.response ?? {};
   if (!(source instanceof Element) || !status || status >= 400) return;
-  if (source.matches("[data-closes]")) { source.closest("dialog")?.close(); source.reset(); }
+  if (source.matches("[data-closes]")) close(source);
   if (changes(source)) clear();
 });
+
+function close(form) {
+  const dialog = form.closest("dialog");
+  dialog?.close();
+  if (dialog?.contains(document.activeElement)) document.activeElement.blur(); // it was opened by a key: nothing had the focus before
+  form.reset();
+}
 
 // A toast that offers to undo goes when the next step is told: it may be that very step which was undone by other means.
 const STEP = /\/(undos|redos|tidy-up|changes|replacements|merger|retention)(\?|$)/;

@@ -81,6 +81,12 @@ def test_by_keyboard_alone(owner):
     review.keyboard.press("Control+Enter")
     toast(review, "13 fixes in 13 rows")
     expect(review.locator("body")).not_to_be_focused()
+    review.reload()
+    review.keyboard.press("t")
+    expect(sheet.get_by_role("button", name="Apply 3 fixes")).to_be_visible()
+    review.keyboard.press("Control+Enter")
+    toast(review, "3 fixes in 3 rows")
+    expect(review.locator("#rows :focus, .stats a:focus")).to_have_count(1)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
