@@ -35,7 +35,7 @@ from webapp.services.mail import outbox
 from webapp.services.settings import in_force
 
 IS_PENDING = Invitation.state == InvitationState.PENDING
-CHUNK = 200
+CHUNK = 1000
 """Reminders queued in one transaction."""
 
 
