@@ -164,7 +164,7 @@ class TestTheLinkOfSomebodyWhoWillManageUsers:
         admin.post("/link-sheets", {"form": "slips", "all": "yes", "password": "wrong wrong"}, status=422)
         assert db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "invitation.link_on_sheet")) is None
         sheet = admin.post("/link-sheets", {"form": "csv", "all": "yes", "password": PASSWORD}, status=200)
-        links = [line[3] for line in csv.reader(io.StringIO(sheet.data.decode("utf-8-sig")))]
+        links = [line[4] for line in csv.reader(io.StringIO(sheet.data.decode("utf-8-sig")))]
         assert any(token_of(invited) in link for link in links)
 
     def test_a_sheet_of_others_costs_nothing(self, admin):
