@@ -299,3 +299,10 @@ class TestRowsThatStayAsTheyAre:
         page = admin.get(f"/batches/{batch.id}").page
         assert "Everybody has what the file says." in page.text
         assert "Finish without sending" in page.text
+
+
+def test_who_may_only_look_gets_the_downloads_and_nothing_to_press(sign_in, batch):
+    page = sign_in("Analyst").get(f"/batches/{batch.id}").page
+    assert "Download as CSV" in page.text
+    for absent in ("Find and replace", "Tidy up 1", "Next problem", "Skip them", "Discard upload", "Replace file"):
+        assert absent not in page.text, absent
