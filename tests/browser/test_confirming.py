@@ -79,7 +79,7 @@ def test_without_a_password_nothing_goes(owner):
     page.get_by_role("button", name="Send 1 invitation").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Send 1 invitation").click()
-    expect(dialog.get_by_text("Type your password: 1 person becomes an administrator.")).to_be_visible()
+    expect(dialog.get_by_text("Type your password: somebody becomes an administrator.")).to_be_visible()
 
 
 def test_without_the_script_a_page_asks_the_same(open_page, portal):

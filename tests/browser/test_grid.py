@@ -516,8 +516,9 @@ class TestFocusIsNeverLost:
         page.wait_for_load_state()
         expect(page.get_by_role("link", name=words).first).to_be_focused()
 
-    def test_options_by_keyboard(self, grid):
-        page = grid.page
+    def test_options_by_keyboard(self, owner):
+        upload(owner, f"Email,Role\n{OWNER},Owner\nana@northfield.example,Analyst\n")
+        page = owner.page
         page.locator("#mode").focus()
         press(page, "ArrowDown")
         expect(page.locator("#mode")).to_have_value("add")

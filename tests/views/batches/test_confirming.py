@@ -143,7 +143,7 @@ class TestPassword:
     def test_missing_queues_nothing_whatever_the_page_did(self, admin, form):
         batch = stage(admin, ADMINS)
         page = confirm(admin, batch, 422, **form).page
-        assert "Type your password: 1 person becomes an administrator." in page.text
+        assert "Type your password: somebody becomes an administrator." in page.text
         assert state_of(batch) is BatchState.REVIEWING
 
     @pytest.mark.parametrize("htmx", [True, False])

@@ -72,12 +72,6 @@ def lasting(value: timedelta) -> str:
     return "about " + plural(max(minutes, 1), "minute")
 
 
-def become_administrators(who: str | int, n: int) -> str:
-    """\"1 person becomes an administrator", "2 become administrators". who: the n of them, in words."""
-    does = "becomes an administrator" if n == 1 else "become administrators"
-    return f"{who} {does}"
-
-
 def as_typed(text: str) -> str:
     """The text without control characters and surrounding space; line breaks stay."""
     lines = []

@@ -14,7 +14,7 @@ from webapp.core.errors import (
 )
 from webapp.core.lists.paging import read_number
 from webapp.core.plan.planner import Plan
-from webapp.core.text.formatting import become_administrators, plural
+from webapp.core.text.formatting import plural
 from webapp.db import begin_write, bulk_execute, db, truncate_wal, utcnow
 from webapp.models import Batch, BatchFile, BatchKind, BatchState, Row, RowEdit, User
 from webapp.services.audit import events
@@ -85,10 +85,8 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
         raise PlansChangedError(
             f"{nothing} {needing:,} {need} attention: fix it, or tick “Skip them”."
         )
-    admins = batch.counts.get("admin", 0)
-    if admins and not proven:
-        who = become_administrators(plural(admins, "person"), admins)
-        raise PasswordRequiredError(f"Type your password: {who}.")
+    if batch.counts.get("admin") and not proven:
+        raise PasswordRequiredError("Type your password: somebody becomes an administrator.")
 
 
 def _check_number(batch: Batch, typed: str) -> None:
