@@ -199,7 +199,8 @@ class TestReminders:
         page = report(owner, batch)
         assert "Sent 1 minute ago" in page.text
         assert not page.all("a", id="remind")
-        assert "Everybody has joined, or was reminded" in remind(owner, batch).text
+        assert "Nobody is to be reminded now." in remind(owner, batch).text
+        assert owner.get(f"/batches/{batch.id}/reminders", 303).location == f"/batches/{batch.id}"
         assert len(messages(MessageKind.REMINDER)) == 3
         for each in db.session.scalars(db.select(Invitation)):
             each.reminded_at = utcnow() - timedelta(minutes=61)
@@ -233,7 +234,10 @@ class TestReminders:
         assert "Remind 2" in report(admin, batch).text
 
     def test_none_without_a_mail_server(self, owner):
-        page = report(owner, finished(owner))
+        batch = finished(owner)
+        page = report(owner, batch)
         assert "0 of 3 joined" in page.text
         assert not page.all("a", id="remind")
         assert page.text.count("Copy link") == 3
+        remind(owner, batch)
+        assert messages(MessageKind.REMINDER) == []

@@ -17,6 +17,7 @@ from webapp.services.batches import joining, reverts, staging
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
+from webapp.services.settings import in_force
 
 bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
 
@@ -62,23 +63,22 @@ def joined(batch_id: int) -> Answer:
 @require(Permission.INVITATIONS_MAKE)
 def remind(batch_id: int) -> Answer:
     """The question before all who have not joined get a reminder; a POST sends it."""
-    batch = batches.get_batch(batch_id)
-    home = url_for("batches.show", batch_id=batch_id)
-    if request.method == "POST":
-        n = joining.remind(batch_id, current_user())
+    batch, by = batches.get_batch(batch_id), current_user()
+    is_asked = request.method == "GET"
+    n = 0
+    if in_force.environment().mail_url:
+        n = joining.count_to_remind(batch, by) if is_asked else joining.remind(batch_id, by)
+    if not (is_asked and n):
         said = (
-            f"A reminder goes to {plural(n, 'person')}."
-            if n
-            else "Everybody has joined, or was reminded within the hour."
+            f"A reminder goes to {plural(n, 'person')}." if n else "Nobody is to be reminded now."
         )
         return redirect_to("batches.show", batch_id=batch_id, say=said)
-    n = joining.count_to_remind(batch, current_user())
     return ask(
         asks=f"Send a reminder to {plural(n, 'person')}?",
         tells=f"The link stays the same and works {plural(batch.valid_days, 'day')} more.",
         does=f"Remind {n:,}",
         keeps="Cancel",
-        home=home,
+        home=url_for("batches.show", batch_id=batch_id),
         is_harmless=True,
         section="uploads",
         trail=(("Uploads", "batches.index"),),
