@@ -66,6 +66,8 @@ document.addEventListener("htmx:after:swap", () => {
   if (!form || form.dataset.ready) return;
   form.dataset.ready = "";
   refresh(form);
-  $("[autofocus]", form)?.focus();
+  const asked = $("[autofocus]", form) ?? $("#tidy-up-title"), fold = asked.closest("details");
+  if (fold) fold.open = true;
+  asked.focus();
 });
 if (panel()) refresh(panel());
