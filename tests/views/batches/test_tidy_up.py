@@ -118,6 +118,13 @@ class TestPanel:
             counted.append(len(queries))
         assert counted[1] <= counted[0], queries
 
+    def test_rows_to_remove_may_be_short_and_say_it_in_another_column(self, admin):
+        gone = "Email,Role,Status,Left\nana@x.org,Remote,suspended\nben@x.org,Remote,,yes\ncleo@x.org,Remote,active,no\n"
+        text = Panel(admin, stage(admin, gone)).page.text
+        assert "ana@x.org status says “suspended” row 2" in text
+        assert "ben@x.org left says “yes” row 3" in text
+        assert "Rows to remove 2 rows" in text
+
 
 class TestApply:
     def test_everything_is_one_step_and_one_undo_the_groups_stay(self, admin, batch):

@@ -44,11 +44,17 @@ class _Wrong(NamedTuple):
     def key(self) -> tuple[str, str]:
         return self.field, fold(self.old)
 
+    @property
+    def place(self) -> Place:
+        return self.row.id, self.field
+
 
 def are_cheap(batch: Batch) -> bool:
     """Whether the answer to an edited cell says again what can be repaired."""
     past = batch.size // 10 if batch.earlier_id else 0
-    return max(past, batch.counts.get(Plan.ATTENTION, 0) + batch.counts.get("misspelt", 0)) <= CHEAP
+    problems = batch.counts.get(Plan.ATTENTION, 0)
+    misspelt = batch.counts.get("misspelt", 0)
+    return max(past, problems + misspelt) <= CHEAP
 
 
 def count_fixable(batch: Batch) -> tuple[int, int]:
@@ -66,18 +72,24 @@ def count_fixable(batch: Batch) -> tuple[int, int]:
 def find_fixes(batch: Batch) -> Fixes:
     """Everything that can be repaired; eight queries at most, which read the rows that have a problem, a hint or a past."""
     past = _list_past(batch)
-    fixes = [*{fix.id: fix for fix in past.values()}.values(), *_list_removals(batch)]
+    by_id = {fix.id: fix for fix in past.values()}
+    fixes = list(by_id.values())
+    fixes += _list_removals(batch)
     needs: dict[int, frozenset[str]] = {}
     if batch.counts.get(Plan.ATTENTION) or batch.counts.get("misspelt"):
         schema = RowSchema(lookup.registry())
         rows = _read_rows(batch, Row.plan == Plan.ATTENTION)
-        wrong = [word for row in rows for word in _list_wrong(row, schema.registry)]
+        wrong = []
+        for row in rows:
+            wrong += _list_wrong(row, schema.registry)
         # a query of its own: one with OR would read all rows
-        wrong += map(_misspelt, _read_rows(batch, Row.likely_domain.is_not(None)))
-        wrong = [word for word in wrong if (word.row.id, word.field) not in past]
+        misspelt = _read_rows(batch, Row.likely_domain.is_not(None))
+        wrong += map(_misspelt, misspelt)
+        wrong = [word for word in wrong if word.place not in past]
         by_word = _fix_words(wrong, schema)
         fixes += by_word.values()
-        needs = {row.id: _list_needs(row, by_word, past, schema.registry) for row in rows}
+        for row in rows:
+            needs[row.id] = _list_needs(row, by_word, past, schema.registry)
         fixes += _merge_twins(rows, needs, schema)
     fixes.sort(key=_order)
     return Fixes(fixes, needs)
@@ -137,7 +149,10 @@ def _list_past(batch: Batch) -> dict[Place, Fix]:
 
 
 def _list_wrong(row: Any, registry: Registry) -> list[_Wrong]:
-    return [word for issue in row.issues for word in _list_wrong_in(row, issue, registry)]
+    wrong = []
+    for issue in row.issues:
+        wrong += _list_wrong_in(row, issue, registry)
+    return wrong
 
 
 def _list_wrong_in(row: Any, issue: Issue, registry: Registry) -> list[_Wrong]:
@@ -226,7 +241,9 @@ def _list_needs(
             needs.add(fix.id)
             continue
         words = _list_wrong_in(row, issue, registry)
-        needs |= {by_word[word.key].id if word.key in by_word else A_PERSON for word in words}
+        for word in words:
+            fix = by_word.get(word.key)
+            needs.add(fix.id if fix else A_PERSON)
         if not words and issue["code"] not in (*_TWICE, "groups_unknown"):
             needs.add(A_PERSON)
     return frozenset(needs)
@@ -248,7 +265,8 @@ def _merge_twins(
     fixes = []
     for twins in by_email.values():
         needed = {need for row in twins for need in needs[row.id]}
-        roles = {schema.registry.role_by_key.get(fold(_mend(row, "role", schema))) for row in twins}
+        names = [_mend(row, "role", schema) for row in twins]
+        roles = {schema.registry.role_by_key.get(fold(name)) for name in names}
         groups = [_mend(row, "groups", schema) for row in twins]
         fix = _merge(twins, groups, schema.registry)
         if len(roles) > 1 or None in roles or len(fix.new) > LONGEST_CELL:
@@ -268,7 +286,8 @@ def _mend(row: Any, field: str, schema: RowSchema) -> str:
 
 
 def _keys(cell: str, registry: Registry) -> frozenset[str]:
-    return frozenset(fold(registry.group_name(name)) for name in split_groups(cell))
+    names = [registry.group_name(name) for name in split_groups(cell)]
+    return frozenset(map(fold, names))
 
 
 def _merge(twins: Sequence[Any], groups: Sequence[str], registry: Registry) -> Fix:
@@ -299,7 +318,11 @@ def _list_removals(batch: Batch) -> list[Fix]:
     for row in _read_rows(batch, Row.hint.in_(hints)):
         note = _NOTES.get(row.hint, "")
         if row.hint == Hint.GONE:
-            said = [f"{batch.header[n].lower()} says “{row.read_cells[n]}”" for n in places]
+            said = []
+            for n in places:
+                word = "".join(row.read_cells[n : n + 1])
+                if word:
+                    said.append(f"{batch.header[n].lower()} says “{word}”")
             note = ", ".join(said)
         name = _name(Kind.REMOVAL, row.id, row.email, row.name, row.role, row.groups)
         person = row.name or row.email
