@@ -62,7 +62,7 @@ def test_no_list_is_wider_than_its_window(school, owner, path):
 
 def test_nor_is_a_review_of_groups_that_do_not_exist(owner):
     upload(owner, f"Email;Role;Groups\nana@northfield.example;Remote;{'x' * 120}, {'y' * 120}\n")
-    expect(owner.page.get_by_text("2 groups do not exist.")).to_be_visible()
+    expect(owner.page.get_by_text("2 groups do not exist")).to_be_visible()
     for width in WIDTHS:
         fits(owner.page, width)
 
