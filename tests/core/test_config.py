@@ -123,6 +123,8 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "MAIL_FROM": "People <people@example.org>",
         "MAIL_REPLY_TO": "Help <help@example.org>",
         "MAIL_REPLY_TO_INVITER": "Yes",
+        "CONTINUE_URL": "https://intranet.example.org",
+        "LOG": "debug",
         "SECRET_KEY": "k" * 32,
         "SECRET_KEY_FALLBACKS": f"{'a' * 32}, {'b' * 32}",
         "PUBLIC_URL": "https://Portal.example.org/muster/",

@@ -94,7 +94,9 @@ def test_of_two_who_set_up_at_once_one_wins(app):
         with app.app_context():
             together.wait()
             try:
-                outcomes.append(first_run.finish(link, name, name, parse(f"{name}@northfield.example"), PASSWORD).name)
+                outcomes.append(
+                    first_run.finish(link, name, name, parse(f"{name}@northfield.example"), PASSWORD, "Europe/London").name
+                )
             except ConflictError:
                 outcomes.append(None)
 
@@ -114,7 +116,7 @@ def test_nothing_is_open_once_there_is_an_owner(app):
     make_group("Exam Laptops")
     assert not first_run.is_open(link)
     with pytest.raises(ConflictError):
-        first_run.finish(link, "X", "X", parse("x@northfield.example"), PASSWORD)
+        first_run.finish(link, "X", "X", parse("x@northfield.example"), PASSWORD, "Europe/London")
     assert first_run.prepare() == []
     assert not db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "setup.done"))
 

@@ -70,7 +70,7 @@ class TestForm:
     def test_the_question_before_sending_tells_it(self, admin, batch):
         save(admin, batch, valid_days="30")
         asked = admin.get(f"/batches/{batch.id}/confirmation?version={batch.version}", htmx=True).page
-        assert "The links work for 30 days" in asked.text
+        assert "Links work for 30 days" in asked.text
 
     def test_saving_what_is_there_already_is_no_step(self, admin, batch):
         version = batch.version

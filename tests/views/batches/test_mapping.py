@@ -141,7 +141,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
 
     def test_is_listed_among_what_is_unfinished(self, admin):
         stage(admin, UNKNOWN)
-        assert "Columns to match" in admin.get("/").page.text
+        assert "Its columns are to be matched" in admin.get("/").page.text
         listed = admin.get("/batches").page.text
         assert "Columns to match" in listed
         assert "Known once the columns are matched" in listed

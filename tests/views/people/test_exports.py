@@ -61,8 +61,8 @@ def failed_for(invitation: Invitation) -> None:
 def test_it_has_the_columns_of_an_upload_and_the_order_of_the_list(people):
     assert exported(people) == [
         ["amelia.hart@northfield.example", "Amelia Hart", "Analyst", "Exam Laptops, Library Chromebooks"],
-        ["b.adeyemi@northfield.example", "Bola Adeyemi", "Investigator", "Exam Laptops"],
         ["bjorn.hakansson@northfield.example", "Björn Håkansson", "Broadcaster", "All groups"],
+        ["b.adeyemi@northfield.example", "Bola Adeyemi", "Investigator", "Exam Laptops"],
         ["maren.okafor@northfield.example", "Maren Okafor", "Owner", "All groups"],
     ]
     assert [role for _, _, role, _ in exported(people, "?sort=role")] == ["Owner", "Investigator", "Analyst", "Broadcaster"]

@@ -20,7 +20,7 @@ from tests.steps import choose_meaning
 pytestmark = pytest.mark.slow  # passwords are hashed slowly on purpose
 
 INES = "ines@northfield.example"
-MORE = "Admin ranks above your own role, or may do more."
+MORE = "Admin ranks above your own role, or may do more"
 
 
 def role_of(owner, name, permissions, rank="90"):
