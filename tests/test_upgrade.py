@@ -86,7 +86,7 @@ def confirm(browser: Client, batch_id: int) -> None:
 
 
 def test_a_review_shows_its_mistakes_and_takes_back_what_was_changed_then(admin):
-    page = admin.get(f"/batches/{REVIEW}").text
+    page = admin.get(f"/batches/{REVIEW}").page.text
     mistakes = "No @ in email", "Same email as row 4", "Same email as row 3", "The Owner cannot be changed"
     for said in (*mistakes, "Stays Analyst"):
         assert said in page
