@@ -44,7 +44,7 @@ def empty(folder: Path) -> None:
     """Make the demo's folder, or make it empty. Raises ConfigError where it is anything else, or a demo runs on it."""
     mark = folder / data_folder.DEMO
     if folder.exists():
-        if not mark.exists():
+        if not mark.is_file():
             raise ConfigError(
                 f"“{folder}” is not the demo’s: move it away, or name another folder."
             )

@@ -62,10 +62,11 @@ def test_a_school_in_every_state_and_links_that_sign_in_once(muster: Muster) -> 
 
 def test_a_folder_of_somebody_else_is_left_alone(muster: Muster) -> None:
     muster.migrated()
+    (muster.data_dir / "demo").mkdir()  # a name that many folders hold
     refused = run_demo(muster, muster.data_dir)
     assert refused.returncode == 1
     assert refused.stderr == f"“{muster.data_dir}” is not the demo’s: move it away, or name another folder.\n"
-    assert [file.name for file in muster.data_dir.iterdir()] == ["muster.db"]
+    assert sorted(file.name for file in muster.data_dir.iterdir()) == ["demo", "muster.db"]
 
 
 def run_demo(muster: Muster, folder: Path) -> subprocess.CompletedProcess[str]:

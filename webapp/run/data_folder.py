@@ -15,7 +15,7 @@ from webapp.settings.fields import ConfigError, shorten
 SHORTEST_SECRET_KEY = 32  # characters
 LAST_BACKUP = "last_backup"
 """A file whose time says when the last backup was made."""
-DEMO = "demo"
+DEMO = ".muster-demo"
 """A file that marks the folder of the demo."""
 
 

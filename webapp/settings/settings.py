@@ -227,7 +227,7 @@ class Settings:
     @property
     def is_demo(self) -> bool:
         """Whether this is the example school: sign-in links are for anybody there."""
-        return (self.data_dir / data_folder.DEMO).exists()
+        return (self.data_dir / data_folder.DEMO).is_file()
 
     @property
     def queue_socket(self) -> Path:

@@ -116,7 +116,7 @@ def _decide(
             fixes.append(fix)
             continue
         name = meant.get(fix.id, CREATE if fix.kind is Kind.GROUP else "")
-        if name == CREATE:
+        if name == CREATE and fix.kind is Kind.GROUP:
             made.append(fix)
         elif name:
             official = bulk_edit.official_name(fix.field, name, by)
