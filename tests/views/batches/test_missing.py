@@ -160,11 +160,14 @@ class TestTheAction:
         owner = make_persona("Owner")
         roles.save(None, "Inviter", "", 55, ["invitations:make"], owner)
         roles.save(None, "Keeper", "", 54, ["users:manage", "batches:see"], owner)
+        roles.save(None, "Warden", "", 53, ["users:manage"], owner)
         people("cleo")
         batch = stage(admin)
-        inviter, keeper = (sign_in(make_user(f"{name} Lund", name)) for name in ("Inviter", "Keeper"))
+        inviter, keeper, warden = (sign_in(make_user(f"{name} Lund", name)) for name in ("Inviter", "Keeper", "Warden"))
         scope = f"role-{role('Analyst').id}"
-        for client, may_see, may_begin in ((inviter, 403, 403), (keeper, 200, 403), (admin, 200, 303)):
+        for client, may_see, may_begin in (
+            (inviter, 403, 403), (keeper, 200, 403), (warden, 403, 403), (admin, 200, 303),
+        ):  # fmt: skip
             page = client.get(f"/batches/{batch.id}/missing?scope={scope}", may_see).page
             assert ("Review 1 person" in page.text) == (may_begin == 303)
             client.post(f"/batches/{batch.id}/missing", {"scope": scope}, may_begin)

@@ -277,6 +277,17 @@ class TestTheSameListAgain:
         assert "Spelling" not in panel.page.text
         assert "4 fixes in 4 rows. Then every row is ready." in panel.page.text
 
+    def test_it_is_not_ticked_where_it_widens_access(self, admin):
+        text = "Email,Role,Groups\nana@x.org,Remote,\nben@x.org,Remote,\ncy@x.org,Remote,\n"
+        first = stage(admin, text)
+        edit(admin, first, 2, "groups", "All groups")
+        edit(admin, first, 3, "role", "Admin")
+        edit(admin, first, 4, "role", "Analyst")
+        confirm(admin, first, password="correct horse battery")
+        panel = Panel(admin, stage(admin, text))
+        assert len(panel.lines) == 3
+        assert panel.ticked == [next(label for label in panel.lines if "Analyst" in label)]
+
     def test_it_is_made_in_one_step_with_one_undo(self, admin, again):
         before = state_of_batch(again.id)
         Panel(admin, again).post()

@@ -140,9 +140,18 @@ def _list_past(batch: Batch) -> dict[Place, Fix]:
     found: dict[Place, Fix] = {}
     for (column, old, new), rows in places.items():
         name = _name(Kind.EARLIER, column, old, new)
-        fix = Fix(Kind.EARLIER, name, column, old, new, rows, "removed then")
+        is_safe = not _widens(column, new)
+        fix = Fix(Kind.EARLIER, name, column, old, new, rows, "removed then", is_safe)
         found |= {(row_id, column): fix for row_id in rows}
     return found
+
+
+def _widens(column: str, new: str) -> bool:
+    """Whether a cell gives access to everything, or makes somebody manage people."""
+    if column == "groups":
+        return fold(new) == fold(ALL_GROUPS)
+    role = lookup.registry().role_by_key.get(fold(new)) if column == "role" else None
+    return role is not None and role.manages_people
 
 
 # Words and addresses

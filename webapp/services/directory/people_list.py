@@ -236,7 +236,10 @@ def is_of_batch(batch_id: int) -> ColumnElement[bool]:
 def is_concern(concern: Concern) -> ColumnElement[bool]:
     """A condition on Invitation: it needs attention for this reason."""
     if concern is Concern.FAILED:
-        return is_latest_email(MessageState.FAILED)
+        return is_latest_email(
+            MessageState.FAILED,
+            kinds=(MessageKind.INVITATION, MessageKind.REMINDER),
+        )
     if concern is Concern.UNSENT:
         return is_latest_email(MessageState.WRITTEN)
     soon = min(SOON, timedelta(days=in_force.settings().invite_days) / 2)
@@ -246,14 +249,17 @@ def is_concern(concern: Concern) -> ColumnElement[bool]:
     )
 
 
-def is_latest_email(*states: MessageState) -> ColumnElement[bool]:
-    """A condition on Invitation: the latest of its e-mails is the invitation itself, in one of these states."""
+def is_latest_email(
+    *states: MessageState,
+    kinds: Sequence[MessageKind] = (MessageKind.INVITATION,),
+) -> ColumnElement[bool]:
+    """A condition on Invitation: the latest of its e-mails is of these kinds, and in one of these states."""
     later = exists().where(
         OTHER.invitation_id == Message.invitation_id,
         OTHER.id > Message.id,
     )
     found = select(Message.invitation_id).where(
-        Message.kind == MessageKind.INVITATION,
+        Message.kind.in_(kinds),
         Message.state.in_(states),
         ~later,
     )

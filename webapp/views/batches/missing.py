@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
+from webapp.core.errors import ForbiddenError
 from webapp.core.security.permissions import Permission
 from webapp.http.person_menu import person_address
 from webapp.http.web import Answer, current_user, redirect_to, require
@@ -16,7 +17,12 @@ bp = Blueprint("missing", __name__, url_prefix="/batches/<int:batch_id>/missing"
 @bp.get("")
 @require(Permission.USERS_MANAGE)
 def show(batch_id: int) -> Answer:
-    """Those of `scope` (`earlier`, `group-3`, `role-2`) who are missing; without one, those of the earlier list."""
+    """Those of `scope` (`earlier`, `group-3`, `role-2`) who are missing; without one, those of the earlier list.
+
+    Raises ForbiddenError for who manages users but may not see uploads.
+    """
+    if not current_user().may(Permission.BATCHES_SEE):
+        raise ForbiddenError
     batch = missing.get_file(batch_id)
     scopes = missing.list_scopes(batch)
     scope = request.args.get("scope") or (missing.EARLIER if missing.EARLIER in scopes else "")
