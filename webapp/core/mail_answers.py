@@ -11,7 +11,7 @@ _SENDER = re.compile(
     re.I,
 )
 _ONE_RECIPIENT = re.compile(r"\d{3} \d\.(1\.[0-6]|2\.\d+|4\.\d+)\b|.*gr[ae]y[- ]?list", re.I)
-"""Codes about an address, a mailbox and the way to its domain; and what is said to a first try."""
+"""Answers about one recipient: codes of an address, a mailbox or the way to its domain, and greylisting."""
 _PACE = re.compile(
     r"too (?:many|fast|quick|much)|\brates?\b|\blimit|\bslow|throttl|quota|exceed|flood|\bper (?:second|minute|hour|day)\b",
     re.I,
@@ -37,7 +37,7 @@ def is_about_sender(words: str, sender: str) -> bool:
 
 
 def is_about_pace(words: str, *, has_taken: bool) -> bool:
-    """Whether "not now" is said to everybody; where the server has taken no message yet, only if it speaks of too many."""
+    """Whether a "not now" is about the pace, so for everybody. Before a message was taken, it has to speak of too many."""
     if _ONE_RECIPIENT.match(words):
         return False
     return has_taken or _PACE.search(words) is not None

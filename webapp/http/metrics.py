@@ -18,7 +18,7 @@ REQUEST_SECONDS = Histogram(
     ("endpoint", "status"),
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
-"""No label ever holds an id or a name."""
+"""How long requests take. No label holds an id or a name."""
 
 
 def render(version: str, figures: Mapping[str, float | Mapping[str, int]]) -> bytes:

@@ -117,7 +117,7 @@ class SmtpTransport:
         return {"code": "accepted", "words": mail_answers.words_of(*reply)}
 
     def _check(self, reply: Reply, wanted: int = 2, *, is_about_all: bool = False) -> None:
-        """Raise what a reply means that is not of the wanted hundred.
+        """Raise the fitting error if the reply does not begin with the wanted digit.
 
         is_about_all: it answers MAIL, so a refusal concerns every message, unless this one is too large.
         """

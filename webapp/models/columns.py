@@ -24,7 +24,7 @@ OwnBatchId = Annotated[
     int,
     mapped_column(ForeignKey("batches.id", ondelete="CASCADE")),
 ]
-"""Of what goes with its batch."""
+"""The batch that a row belongs to; the row is deleted with it."""
 Name = Annotated[str, mapped_column(String(80))]
 Email = Annotated[str, mapped_column(String(320))]
 """An e-mail, or its key."""

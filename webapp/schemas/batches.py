@@ -44,7 +44,7 @@ class OptionsSchema(FormSchema):
 # Actions on people
 
 ALL = "all"
-"""Among the groups: the explicit All groups."""
+"""What a form sends among the groups for All groups."""
 WHAT = "Choose what to do to these people."
 NOBODY = "No one was chosen. Tick the people in the list, and choose what to do."
 _PERSON = re.compile(r"\b(user|invitation)-([1-9][0-9]{0,8})\b")

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta, tzinfo
 LONGEST_MESSAGE = 1000
 """Characters of words of one's own in an e-mail."""
 MOST_NAMES = 6
-"""Names that a list of names says."""
+"""Names that are said before "and 4 more"."""
 
 
 def plural(n: int, noun: str, nouns: str = "") -> str:

@@ -23,7 +23,7 @@ from webapp.services.mail import outbox
 from webapp.services.settings import in_force
 
 HALF_WAY = 600
-"""So many seconds the second step may take."""
+"""Seconds that the second step may take."""
 
 
 def must_enrol(user: User) -> bool:

@@ -278,7 +278,7 @@ FIELDS = {
     "seal": "event.seq",
     "link": "event.link",
 }
-"""Of a JSON line, and where an Entry has them; the headings of the CSV file are the same words."""
+"""The fields of a line of JSON, and where an Entry holds each. The headings of the CSV file are the same words."""
 _read_fields = attrgetter(*FIELDS.values())
 
 
@@ -304,7 +304,7 @@ def _read_rows(
     wanted: Filter,
     before: int | None,
 ) -> Iterator[Sequence[Any]]:
-    """The values of FIELDS, a chunk at a time; no transaction stays open between two of them."""
+    """Read the values of FIELDS chunk by chunk. No transaction stays open between two chunks."""
     while before:
         entries, before = list_page(wanted, before, CHUNK)
         rows = [_read_fields(entry) for entry in entries]

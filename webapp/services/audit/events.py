@@ -34,9 +34,9 @@ from webapp.services.settings import in_force
 
 Subject = User | Group | Invitation | Batch | Organisation | Role | Message
 Row = dict[str, Any]
-"""Of an event, by column."""
+"""The values of an event, by column."""
 About = tuple[str, int | None, str]
-"""Of a subject: its table, its id, and what it is called."""
+"""What an event is about: the table, the id there, and the name."""
 
 HOUR = timedelta(hours=1)
 """Within it a refusal that repeats is counted; only afterwards it is sealed."""

@@ -39,7 +39,7 @@ HIDDEN = "••••••"
 
 
 def show_mapping(source: Source) -> dict[str, Any]:
-    """What the mapping page shows of a file as it would be read; how need not make sense.
+    """Return what the mapping page shows of a file if it is read in this way. The way may be wrong.
 
     sheets: of the file, and sheet: the name of this one. head: its first lines, one of them the header_row. rows: how many
     people it has. refusal: why this sheet or header row cannot be read, None where it can; then there are `_list_columns`, too.

@@ -11,7 +11,7 @@ from webapp.core.files.errors import UnreadableFileError
 from webapp.models import User
 
 _locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
-"""By the user's id."""
+"""A lock for each user, by id."""
 
 
 @contextmanager

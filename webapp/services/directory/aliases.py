@@ -148,7 +148,7 @@ def check_name(model: type[Named], name: str) -> str:
 def refuse_taken(
     model: type[Named], name: str, but: Named | None = None, field: str = "name"
 ) -> None:
-    """Refuse a name that means another role or group than `but`. Raises RuleViolationError."""
+    """Raise RuleViolationError if the name already means a role or group other than `but`."""
     taken = find_named(model, name)
     if taken is None or taken is but:
         return
@@ -188,6 +188,6 @@ def _set_meaning(word: str, meant: Role | Group) -> None:
 
 
 def _forget_word(word: str, meant: Role | Group) -> None:
-    """Delete what the word means among things of this kind. Does not commit."""
+    """Delete what the word meant: a role, or a group, as `meant` is. Does not commit."""
     is_it = Alias.kind == meant.kind, Alias.key == fold(word)
     db.session.execute(delete(Alias).where(*is_it))
