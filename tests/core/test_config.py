@@ -102,6 +102,87 @@ def test_nothing_secret_is_in_its_repr(read) -> None:
     assert settings.queue_url == "redis://:hunter2@q"
 
 
+SECRETS = [name for name, field in FIELDS.items() if field.is_secret]
+
+
+@pytest.fixture
+def secret(tmp_path: Path):
+    """A file with this content; its path."""
+
+    def write(content: str | bytes) -> str:
+        file = tmp_path / "secret"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(file)
+
+    return write
+
+
+class TestSecretsInFiles:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("SECRET_KEY", "k" * 32), ("DATABASE_URL", "postgresql+psycopg://u:hunter2@db/x"), ("REDIS_URL", "redis://:hunter2@q"),
+            ("MAIL_URL", "smtps://u:hunter2@mail"), ("METRICS_TOKEN", "a-token-for-the-monitor"), ("OWNER_PASSWORD", "hunter2"),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+    def test_are_read_without_the_line_break_at_their_end(self, read, secret, name: str, value: str, end: str) -> None:
+        path = secret(value + end)
+        settings = read(**{f"{name}_FILE": path})
+        assert getattr(settings, name.lower()) == value
+        assert name in settings.given
+        assert settings.secret_sources == {f"MUSTER_{name}": path}
+        assert "hunter2" not in repr(settings)
+
+    def test_every_secret_can_be_and_nothing_else(self, read, secret) -> None:
+        assert {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL", "REDIS_URL", "MAIL_URL", "METRICS_TOKEN"} < set(SECRETS)
+        for name in SECRETS:
+            with pytest.raises(ConfigError, match=rf"^MUSTER_{name}_FILE names “/no/such”, which cannot be read \(No such file"):
+                read(**{f"{name}_FILE": "/no/such"})
+        with pytest.raises(ConfigError, match=r"^MUSTER_PORT_FILE is not a setting of Muster\."):
+            read(PORT_FILE=secret("8000"))
+
+    @pytest.mark.parametrize(("typed", "meant"), [("SECRET_KEY_FIEL", "SECRET_KEY_FILE"), ("MAILURL_FILE", "MAIL_URL_FILE")])
+    def test_a_misspelt_name_leads_to_them(self, read, typed: str, meant: str) -> None:
+        with pytest.raises(ConfigError, match=rf"Did you mean MUSTER_{meant}\?$"):
+            read(**{typed: "/run/secrets/x"})
+
+    def test_both_at_once_are_refused(self, read, secret) -> None:
+        with pytest.raises(ConfigError) as refused:
+            read(SECRET_KEY="hunter2" * 8, SECRET_KEY_FILE=secret("k" * 32))
+        assert str(refused.value) == "MUSTER_SECRET_KEY and MUSTER_SECRET_KEY_FILE are both set: remove one of them."
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            ("", "is empty"), (" \n", "is empty"), ("x" * 70_000, "is too long for a secret"),
+            (b"\xff" * 40, r"cannot be read \(it is not UTF-8 text\)"),
+        ],
+    )  # fmt: skip
+    def test_a_file_that_holds_no_secret_is_one_line(self, read, secret, content: str | bytes, words: str) -> None:
+        path = secret(content)
+        with pytest.raises(ConfigError, match=rf"^MUSTER_DATABASE_URL_FILE names “{path}”, which {words}\.$"):
+            read(DATABASE_URL_FILE=path)
+
+    def test_a_folder_is_no_file(self, read, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"which cannot be read \(Is a directory\)\.$"):
+            read(MAIL_URL_FILE=str(tmp_path))
+
+    def test_the_secret_in_place_of_its_file_is_not_repeated(self, read) -> None:
+        with pytest.raises(ConfigError, match=r"^MUSTER_MAIL_URL_FILE has a value that cannot be used") as refused:
+            read(MAIL_URL_FILE="smtps://u:hunter2@mail")
+        assert "hunter2" not in str(refused.value)
+
+    def test_a_wrong_secret_is_told_by_the_name_that_was_set_and_not_repeated(self, read, secret) -> None:
+        with pytest.raises(ConfigError, match=r"^MUSTER_SECRET_KEY_FILE has a value that cannot be used") as refused:
+            read(SECRET_KEY_FILE=secret("hunter2"))
+        assert "hunter2" not in str(refused.value)
+
+    def test_blank_is_not_set(self, read) -> None:
+        settings = read(MAIL_URL_FILE=" ")
+        assert (settings.mail_url, settings.secret_sources) == ("", {})
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [("MUSTER_PROT", "PORT"), ("MUSTER_DATABSE_URL", "DATABASE_URL"), ("MUSTER_port", "PORT")],

@@ -1,4 +1,5 @@
-"""Every setting: its name, type, default and meaning. All come from the environment, prefixed with MUSTER_.
+"""Every setting: its name, type, default and meaning. All come from the environment, prefixed with MUSTER_; secrets also from
+files that it names.
 
 A wrong value, an unknown name and a data folder that cannot be used raise ConfigError, whose text is one
 line: it names the variable, quotes the value (never that of a secret) and says what is expected.
@@ -7,7 +8,6 @@ line: it names the variable, quotes the value (never that of a secret) and says 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import os
 import re
@@ -23,7 +23,7 @@ from webapp.core.plan.planner import Mode
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.run import data_folder
 from webapp.run.data_folder import SHORTEST_SECRET_KEY
-from webapp.settings import parsers
+from webapp.settings import environment, parsers
 from webapp.settings.fields import (
     PREFIX,
     ConfigError,
@@ -32,7 +32,6 @@ from webapp.settings.fields import (
     days,
     number,
     setting,
-    shorten,
 )
 
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
@@ -153,6 +152,8 @@ class Settings:
 
     # names (without prefix) that the environment set
     given: frozenset[str] = dataclasses.field(repr=False)
+    # where secrets were read from a file, by the same names
+    files: Mapping[str, Path] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def mail_host(self) -> str:
@@ -170,9 +171,9 @@ class Settings:
 
         Raises ConfigError, before anything is made if a value is wrong.
         """
-        _refuse_unknown_names(environ)
-        texts = {name: environ.get(PREFIX + name, "") for name in FIELDS}
-        values = {name.lower(): FIELDS[name].read(name, texts[name]) for name in FIELDS}
+        texts, files = environment.read_texts(environ, FIELDS)
+        called = {name: name + environment.FILE if name in files else name for name in FIELDS}
+        values = {name.lower(): FIELDS[name].read(called[name], texts[name]) for name in FIELDS}
         data_dir = Path(os.path.abspath(Path(values["data_dir"] or "data").expanduser()))
         values["data_dir"] = data_dir
         values["public_url"] = values["public_url"] or _loopback_url(values["host"], values["port"])
@@ -180,7 +181,7 @@ class Settings:
         values["database_url"] = values["database_url"] or f"sqlite:///{data_dir}/muster.db"
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
         given = frozenset(name for name, text in texts.items() if text.strip())
-        settings = cls(**values, given=given)
+        settings = cls(**values, given=given, files=files)
         data_folder.make(data_dir)
         if settings.secret_key:
             return settings
@@ -208,6 +209,12 @@ class Settings:
         if isinstance(value, tuple):
             return ", ".join(value)
         return str(value)
+
+    @property
+    def secret_sources(self) -> dict[str, str]:
+        """Where each secret that is set comes from, by the setting's whole name: never what it is."""
+        secrets = [name for name in FIELDS if FIELDS[name].is_secret and name in self.given]
+        return {PREFIX + name: str(self.files.get(name, "environment")) for name in secrets}
 
     @property
     def prefix(self) -> str:
@@ -255,15 +262,6 @@ FIELDS: dict[str, Field] = {
 """All settings, by name without the prefix."""
 ON_PAGES = tuple(name for name, field in FIELDS.items() if field.is_on_page)
 """What can be set on a page, too; the environment wins."""
-
-
-def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and (short := name.removeprefix(PREFIX)) not in FIELDS:
-            near = difflib.get_close_matches(short.upper(), FIELDS, n=1, cutoff=0)[0]
-            raise ConfigError(
-                f"{shorten(name)} is not a setting of Muster. Did you mean {PREFIX}{near}?"
-            )
 
 
 def _loopback_url(host: str, port: int) -> str:

@@ -61,6 +61,14 @@ def test_one_that_does_not_run(install):
     assert told["backup"].startswith("warning: None was made here so far")
 
 
+def test_where_secrets_come_from_and_never_what_they_are(install, tmp_path):
+    assert examine(install())[1]["secrets"] == "ok: None is set: the key is in the data folder.\n"
+    (tmp_path / "url").write_text("smtp://user:hunter2@localhost:1\n")
+    app = install(MAIL_URL_FILE=str(tmp_path / "url"), METRICS_TOKEN="hunter2" * 3)
+    told = examine(app)[1]["secrets"]
+    assert told == f"ok: MUSTER_MAIL_URL: {tmp_path}/url; MUSTER_METRICS_TOKEN: environment.\n"
+
+
 def test_a_backup_that_is_old(install, tmp_path):
     app, note = install(), tmp_path / "data" / "last_backup"
     data_folder.note_backup(tmp_path / "data")
@@ -91,7 +99,7 @@ def test_a_database_that_is_not_migrated(install):
     code, told = examine(install(migrated=False))
     assert code == 1
     assert "wrong: It has the tables of another version: run “flask --app wsgi db upgrade”" in told["database"]
-    assert set(told) == {"data folder", "backup", "database", "queue", "address"}
+    assert set(told) == {"data folder", "backup", "database", "queue", "address", "secrets"}
 
 
 def test_a_database_of_a_newer_version(install):

@@ -97,6 +97,14 @@ def _address() -> Finding:
     return OK, "People reach Muster safely."
 
 
+def _secrets() -> Finding:
+    """Where secrets come from; what they are is in no answer of the doctor."""
+    sources = in_force.environment().secret_sources
+    if not sources:
+        return OK, "None is set: the key is in the data folder."
+    return OK, "; ".join(f"{name}: {source}" for name, source in sources.items()) + "."
+
+
 def _database() -> Finding:
     try:
         run_with_timeout(lambda: db.session.scalar(text("SELECT 1")), DATABASE_TIMEOUT)
@@ -165,6 +173,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "backup": _backup,
     "queue": _queue,
     "address": _address,
+    "secrets": _secrets,
     "database": _database,
     "audit log": _audit_log,
     "workers": _workers,
