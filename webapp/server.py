@@ -3,7 +3,7 @@
 So no client holds a thread by writing slowly or by not reading: waitress keeps what is not read yet in temporary
 files. Connections are what clients can hold, and their number is limited here. Monitors have threads of their own.
 
-`python -m webapp.server`
+`python -m webapp.server`. The supervisor adds the numbers of the sockets that all its web processes share.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import logging
 import re
 import resource
 import signal
+import socket
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import waitress.server
@@ -24,12 +26,12 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from webapp.app import create_app
 from webapp.core.security.peers import place_of
-from webapp.run import processes, program
+from webapp.run import listening, processes, program
 from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
 
 CONNECTIONS = 1000
-"""At once; the next ones wait in the kernel's queue."""
+"""At once, of each process; the next ones wait in the kernel's queue."""
 OTHER_FILES = 200
 """File descriptors for everything that is not a connection: database, queue, templates."""
 WHOLE_REQUEST = 180
@@ -143,33 +145,30 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         min(waiting, key=lambda each: float(each.last_activity), default=new).handle_close()
 
 
-def make_server(app: Flask, settings: Settings) -> BaseWSGIServer:
-    """The server of this process, listening; `run()` serves until SystemExit. Raises ConfigError."""
+def make_server(
+    app: Flask, settings: Settings, sockets: Sequence[socket.socket] = ()
+) -> BaseWSGIServer:
+    """The server of this process, listening; `run()` serves until SystemExit.
+
+    sockets: those that it shares with others; else it opens its own. Raises ConfigError.
+    """
+    sockets = sockets or listening.open_sockets(settings.host, settings.port)
     waitress.server.TcpWSGIServer = Server  # `create_server` makes it by this name
     Server.is_behind_proxy = settings.trusted_proxies > 0
-    threads = Threads(settings.threads, settings.prefix)
-    try:
-        return create_server(
-            app,
-            host=settings.host,
-            port=settings.port,
-            _dispatcher=threads,
-            backlog=1024,
-            connection_limit=_connection_limit(),
-            asyncore_use_poll=True,  # select() ends at descriptor 1023
-            cleanup_interval=1,
-            outbuf_high_watermark=sys.maxsize,  # a thread never waits for a reader
-            # Twice the limit of a file, so that mostly the app refuses, which has a sentence for it.
-            max_request_body_size=(2 * settings.max_upload_mb + 1) * 1024 * 1024,
-            ident="",
-            clear_untrusted_proxy_headers=False,  # create_app trusts as many proxies as the settings say
-        )
-    except (OSError, ValueError) as error:  # ValueError: waitress could not look up the host
-        threads.shutdown(timeout=0)
-        raise ConfigError(
-            f"Muster cannot listen on {settings.host}:{settings.port} ({error}). "
-            "Set MUSTER_HOST to an address of this machine, such as 127.0.0.1, and MUSTER_PORT to a free port above 1023."
-        ) from None
+    return create_server(
+        app,
+        sockets=list(sockets),
+        _dispatcher=Threads(settings.threads, settings.prefix),
+        backlog=1024,
+        connection_limit=_connection_limit(),
+        asyncore_use_poll=True,  # select() ends at descriptor 1023
+        cleanup_interval=1,
+        outbuf_high_watermark=sys.maxsize,  # a thread never waits for a reader
+        # Twice the limit of a file, so that mostly the app refuses, which has a sentence for it.
+        max_request_body_size=(2 * settings.max_upload_mb + 1) * 1024 * 1024,
+        ident="",
+        clear_untrusted_proxy_headers=False,  # create_app trusts as many proxies as the settings say
+    )
 
 
 def _connection_limit() -> int:
@@ -192,7 +191,7 @@ def main() -> int:
     app = create_app(settings)
     processes.tune_gc()
     try:
-        make_server(app, settings).run()
+        make_server(app, settings, listening.take_over(sys.argv[1:])).run()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1

@@ -16,9 +16,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
-from webapp.run import data_folder, program, valkey
+from webapp.run import data_folder, listening, program, valkey
 from webapp.run.processes import Child, SupervisedProcess, end, spawn
 from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
@@ -30,6 +31,8 @@ PROGRAM_PATIENCE = 6.0
 QUEUE_PATIENCE = 1.0
 PREPARE = ("-m", "flask", "--app", "wsgi", "muster", "prepare", "--upgrade")
 FRAME = 72 * "-"
+COUNTED_TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder where several web processes keep their figures, so that each of them answers /metrics for all."""
 STEP = 0.1  # seconds between two looks at the children
 START_PATIENCE = 60.0  # seconds for the queue server, and for the web, to answer
 
@@ -50,6 +53,7 @@ class Supervisor:
         # The children get the folder's whole path: theirs is another working directory.
         self.environ = os.environ | {"MUSTER_DATA_DIR": str(settings.data_dir)}
         self.stop_signal = 0
+        self.sockets: list[socket.socket] = []
         self.queue: list[SupervisedProcess] = []
         self.programs: list[SupervisedProcess] = []
 
@@ -71,6 +75,7 @@ class Supervisor:
             except StoppedError:
                 log.info("stopping (%s)", signal.Signals(self.stop_signal).name)
             finally:
+                listening.close(self.sockets)
                 end([each.child for each in self.programs], PROGRAM_PATIENCE)
                 end([each.child for each in self.queue], QUEUE_PATIENCE)
         log.info("stopped")
@@ -85,22 +90,36 @@ class Supervisor:
                 f"Another program listens on {settings.host}:{settings.port} already. "
                 "Stop it, or set MUSTER_PORT to another port."
             )
+        self.sockets = listening.open_sockets(settings.host, settings.port)
         log.info("starting version %s", version())
         if not settings.redis_url:
             start = partial(valkey.start, settings, valkey.find_server())
             self.queue.append(SupervisedProcess("the queue server", start))
             self._wait_until(valkey.answers, self.queue[0], f"See {settings.data_dir}/valkey.log.")
         said = self._prepare()
-        web = self._run("the web server", "-m", "webapp.server")
+        webs = self._start_webs()
         for number in range(1, settings.workers + 1):
             name = f"{socket.gethostname()[:40]}-{number}"
-            self._run(f"worker {number}", str(TOP / "worker.py"), name)
-        self._wait_until(_web_answers, web, "What it said stands above.")
+            self._run(f"worker {number}", self._python, str(TOP / "worker.py"), name)
+        self._wait_until(_web_answers, webs[0], "What it said stands above.")
         self._print_frame(said)
 
-    def _run(self, name: str, *arguments: str) -> SupervisedProcess:
+    def _start_webs(self) -> list[SupervisedProcess]:
+        """Start the web servers. They share the sockets, which stay open here: while one starts again, connections wait."""
+        environ = dict(self.environ)
+        if self.settings.webs > 1:
+            environ[COUNTED_TOGETHER] = str(
+                data_folder.make_empty(self.settings.data_dir / "metrics")
+            )
+        descriptors = [each.fileno() for each in self.sockets]
+        start = partial(self._python, env=environ, pass_fds=descriptors)
+        names = ["the web server", *(f"web server {n}" for n in range(2, self.settings.webs + 1))]
+        arguments = "-m", "webapp.server", *map(str, descriptors)
+        return [self._run(name, start, *arguments) for name in names]
+
+    def _run(self, name: str, start: Callable[..., Child], *arguments: str) -> SupervisedProcess:
         """Start a program of ours, which is kept alive from now on."""
-        made = SupervisedProcess(name, partial(self._python, *arguments))
+        made = SupervisedProcess(name, partial(start, *arguments))
         self.programs.append(made)
         return made
 
@@ -146,9 +165,10 @@ class Supervisor:
             raise StoppedError
         time.sleep(STEP)
 
-    def _python(self, *arguments: str, stdout: int | None = 2) -> Child:
-        """A child that runs our Python; its stdout goes to stderr (2) unless said otherwise."""
-        return spawn([sys.executable, *arguments], env=self.environ, cwd=TOP, stdout=stdout)
+    def _python(self, *arguments: str, **options: Any) -> Child:
+        """A child that runs our Python; its stdout goes to stderr (2). options: others of `spawn`."""
+        usual = {"env": self.environ, "cwd": TOP, "stdout": 2}
+        return spawn([sys.executable, *arguments], **usual | options)
 
 
 def _web_answers(settings: Settings) -> bool:

@@ -57,7 +57,7 @@ def test_blank_is_not_set(read) -> None:
         ("PUBLIC_URL", "https://x/?a"), ("PUBLIC_URL", "https://me@x/"), ("PUBLIC_URL", "https://x/../y"),
         ("PUBLIC_URL", "http://[x"), ("MAIL_FROM", "nobody"), ("MAIL_FROM", "a@b\nBcc: c@d"),
         ("MAIL_FROM", "IT <=?utf-8?q?a=2Cb=40c?=@x.org>"),
-        ("MAIL_RATE", "0"), ("MAX_ROWS", "many"), ("WORKERS", "0"), ("THREADS", "3"),
+        ("MAIL_RATE", "0"), ("MAX_ROWS", "many"), ("WORKERS", "0"), ("THREADS", "3"), ("WEBS", "0"),
         ("TIME_ZONE", "Mars/Base"), ("TIME_ZONE", "../../etc/passwd"),
         ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
         ("REQUIRE_TOTP", "yes"), ("AUDIT_DAYS", "29"), ("AUDIT_DAYS", "1"), ("AUDIT_DAYS", "36501"),

@@ -37,7 +37,7 @@ def test_the_web_server_alone_says_that_its_port_is_taken(muster: Muster) -> Non
     with socket.create_server(("127.0.0.1", muster.port)):
         refused = muster.run("webapp.server")
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].startswith(f"Muster cannot listen on 127.0.0.1:{muster.port} (")
+    assert refused.stderr.splitlines()[-1].startswith(f"Another program listens on 127.0.0.1:{muster.port} already. ")
     assert "Traceback" not in refused.stderr
 
 

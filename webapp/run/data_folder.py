@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from contextlib import suppress
@@ -74,6 +75,13 @@ def load_secret_key(file: Path) -> str:
             "restore the file, or delete it (everyone has to sign in again, and links sent so far stop working)."
         )
     return key
+
+
+def make_empty(folder: Path) -> Path:
+    """A folder in the data folder that begins empty at each start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def sync_folder(folder: Path) -> None:

@@ -101,7 +101,8 @@ class Settings:
     # Checked and made on the first start
     groups: tuple[str, ...] = setting(is_list=True)
     workers: int = number(1, 32, 2)
-    threads: int = number(4, 64, 8)  # of the web server
+    webs: int = number(1, 16, 1)  # web processes that share the port
+    threads: int = number(4, 64, 8)  # of each
     time_zone: ZoneInfo = setting(
         ZoneInfo, "the name of a time zone, such as Europe/Berlin or UTC", is_on_page=True
     )
