@@ -17,7 +17,7 @@ from webapp.services.accounts import password_reset
 from webapp.services.audit import chain
 from webapp.services.links import account_links
 from webapp.services.operations import backup as backups
-from webapp.services.operations import doctor, first_run
+from webapp.services.operations import database_copy, doctor, first_run
 from webapp.services.settings import in_force
 from webapp.settings.fields import ConfigError
 
@@ -106,6 +106,18 @@ def backup(file: Path, without_database: bool) -> None:
 def restore(file: Path) -> None:
     """Put a backup into an empty data folder, while Muster does not run."""
     click.echo("\n".join(backups.restore(file)))
+
+
+@muster.command("copy-database")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
+)
+@click.pass_context
+def copy_database(context: click.Context, file: Path) -> None:
+    """Copy an SQLite database to PostgreSQL, while Muster does not run: into the empty database of MUSTER_DATABASE_URL."""
+    lines = database_copy.copy_from(file)
+    click.echo("\n".join(lines))
+    context.invoke(verify)
 
 
 @muster.group("audit")

@@ -14,6 +14,7 @@ from typing import IO
 from webapp.settings.fields import ConfigError, shorten
 
 SHORTEST_SECRET_KEY = 32  # characters
+LOCK = "up.lock"
 LAST_BACKUP = "last_backup"
 """A file whose time says when the last backup was made."""
 DEMO = ".muster-demo"
@@ -108,7 +109,7 @@ def last_backup(folder: Path) -> datetime | None:
 
 def lock(folder: Path) -> IO[str]:
     """Hold the data folder while the file is open. Raises ConfigError when another process holds it."""
-    file = (folder / "up.lock").open("a+")
+    file = (folder / LOCK).open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
