@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test test-postgres quick faults lint format lock screens bench bench-peers clean venv dev
+.PHONY: help run demo test test-postgres test-package quick faults package lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ test: dev ## Run every test, those in a real browser included
 test-postgres: dev ## Run the tests of what touches database or queue, on PostgreSQL and a queue server over TCP
 	@$(PY) -m pytest $(BY_FILE) --postgres --ignore=tests/browser $(TESTS)
 
+# The packages are downloaded once for it; what it starts has no network and nothing else.
+test-package: dev ## Install the wheel as others do, without a network, and import a file
+	@$(PY) -m pytest -m package tests/run/test_package.py
+
 quick: dev ## Run the tests that take no browser and no processes
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
 
@@ -35,6 +39,12 @@ faults: dev ## Play every fault against the real processes, and try many example
 	@MUSTER_FAULTS_SEED="$${MUSTER_FAULTS_SEED:-$$($(PY) -c 'import random; print(random.randrange(1, 100_000))')}" && export MUSTER_FAULTS_SEED && \
 		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest $(BY_FILE) -m "" tests/faults && \
 		$(PY) -m pytest $(BY_FILE) -m hypothesis --hypothesis-profile=many --ignore=tests/browser
+
+# With requirements.txt pip checks each hash; constraints.txt has the same pins for pipx, which cannot.
+DIST := dist
+package: dev ## Build the wheel, and the pins to install it with, into dist
+	@$(PY) -m hatchling build --target wheel --directory $(DIST)
+	@cp requirements.txt $(DIST) && sed -n 's/^\([a-z].*\) \\$$/\1/p' requirements.txt >$(DIST)/constraints.txt
 
 lint: dev ## Check format, rules, types, layers, templates, scripts and styles
 	$(PY) -m ruff format --check
@@ -49,10 +59,12 @@ format: dev ## Put the code into shape
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
-lock: dev ## Pin anew what requirements.in and requirements-dev.in ask for
-	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements.in -o requirements.txt
-	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements-dev.in -o requirements-dev.txt
-	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q bench/peers/requirements.in -o bench/peers/requirements.txt
+PIN := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q
+lock: dev ## Pin what pyproject.toml and the other lists ask for
+	$(PIN) pyproject.toml -o requirements.txt
+	$(PIN) requirements-build.in -o requirements-build.txt
+	$(PIN) requirements-dev.in -o requirements-dev.txt
+	$(PIN) bench/peers/requirements.in -o bench/peers/requirements.txt
 
 screens: dev ## Take the pictures of every page
 	@CHROMIUM_PATH="$$($(PY) -m tests.chromium)" && export CHROMIUM_PATH && $(PY) -m tests.screens
@@ -76,6 +88,7 @@ clean: ## Remove what can be made again; never the data folder
 # The virtual environment holds a copy of the requirements that it was made from: nothing is done while they are the same.
 venv:
 	@cmp -s requirements.txt $(VENV)/requirements.txt && $(PY) -c "" 2>/dev/null || { $(call make_venv) && $(call install,requirements.txt,-r requirements.txt); }
+	@cmp -s packaging/muster $(VENV)/bin/muster || install packaging/muster $(VENV)/bin/muster
 
 dev: venv
 	@cmp -s requirements-dev.txt $(VENV)/requirements-dev.txt || { $(call install,requirements-dev.txt,-r requirements.txt -r requirements-dev.txt); }

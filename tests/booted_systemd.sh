@@ -132,7 +132,7 @@ booted sh -c 'ls -l /var/backups/muster/*.tar.gz' >&2 || die "there is no backup
 [ "$(booted stat -c '%U %a' /var/backups/muster)" = "muster 700" ] || die "/var/backups/muster is open to others"
 booted systemctl is-active muster-backup.timer || die "nothing starts the backup at night"
 booted sh -c 'cd /opt/muster && MUSTER_DATA_DIR=/var/lib/muster setpriv --reuid=muster --regid=muster --clear-groups \
-    .venv/bin/flask --app wsgi muster doctor' >"$WORK/doctor.log" 2>&1 || true
+    .venv/bin/muster doctor' >"$WORK/doctor.log" 2>&1 || true
 grep -E 'backup' "$WORK/doctor.log" >&2 || die "the doctor says nothing of backups: $WORK/doctor.log"
 
 say "kill -9 of the web server, then of the supervisor"

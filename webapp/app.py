@@ -18,6 +18,7 @@ from webapp.core.lists.paging import LARGEST
 from webapp.db import db as database
 from webapp.db import engine_options, tune
 from webapp.http import access_log, compression, origins, web
+from webapp.layout import TOP
 from webapp.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from webapp.views import BLUEPRINTS
 
     settings = settings or Settings.from_environment(os.environ)
-    app = Portal("webapp", template_folder="../templates", static_folder="../static")
+    app = Portal("webapp", template_folder=TOP / "templates", static_folder=TOP / "static")
     app.extensions["muster_settings"] = settings
     app.config.update(_flask_config(settings))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

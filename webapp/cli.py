@@ -1,4 +1,4 @@
-"""`flask muster …`: what is done from the terminal."""
+"""`muster …`: what is done from the terminal, with the app. `flask --app wsgi muster …` does the same."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from webapp.services.settings import in_force
 from webapp.settings.fields import ConfigError
 
 
-class Commands(AppGroup):
-    """A group of commands whose expected errors are one line."""
+class Command(click.Command):
+    """A command whose expected errors are one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,8 +32,14 @@ class Commands(AppGroup):
             raise click.ClickException(str(error)) from error
         except OperationalError as error:
             raise click.ClickException(
-                "The database cannot be read: flask --app wsgi muster doctor says why."
+                "The database cannot be read: “muster doctor” says why."
             ) from error
+
+
+class Commands(AppGroup):
+    """A group of such commands, each within an app context."""
+
+    command_class = Command
 
 
 muster = Commands("muster", help="Muster's own commands.")
@@ -50,7 +56,7 @@ def register(app: Flask) -> None:
     "--upgrade",
     "upgrades",
     is_flag=True,
-    help="Upgrade the database first, as `flask db upgrade` does.",
+    help="Upgrade the database first.",
 )
 def prepare(upgrades: bool) -> None:
     """Make what a start needs; prints the set-up link while there is no Owner."""
@@ -120,7 +126,7 @@ def copy_database(context: click.Context, file: Path) -> None:
     context.invoke(verify)
 
 
-@muster.group("audit")
+@muster.group("audit", cls=Commands)
 def audit() -> None:
     """The audit log."""
 

@@ -14,22 +14,21 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+from webapp.layout import TOP
 from webapp.run import data_folder, listening, program, valkey
 from webapp.run.processes import Child, SupervisedProcess, end, spawn
 from webapp.settings.fields import ConfigError
 from webapp.settings.settings import Settings
 from webapp.version import version
 
-TOP = Path(__file__).resolve().parent.parent
 # seconds until SIGKILL; less than ten in all
 PROGRAM_PATIENCE = 6.0
 QUEUE_PATIENCE = 1.0
-PREPARE = ("-m", "flask", "--app", "wsgi", "muster", "prepare", "--upgrade")
+PREPARE = ("-m", "webapp", "prepare", "--upgrade")
 FRAME = 72 * "-"
 COUNTED_TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder where several web processes keep their figures, so that each of them answers /metrics for all."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import flask_migrate
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 
 from webapp.db import db
+from webapp.layout import TOP
 
-FOLDER = Path(__file__).parents[1] / "migrations"
+FOLDER = TOP / "migrations"
 
 
 def register(app: Flask) -> None:

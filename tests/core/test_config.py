@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from webapp.run import data_folder
 from webapp.settings.fields import ConfigError
 from webapp.settings.settings import FIELDS, Settings
 
@@ -38,6 +39,15 @@ def test_nothing_set_is_enough(read, tmp_path: Path) -> None:
     assert (settings.session_idle, settings.session_max) == (timedelta(hours=8), timedelta(days=7))
     assert (settings.prefix, settings.https) == ("", False)
     assert settings.given == {"DATA_DIR"}
+
+
+def test_a_checkout_keeps_its_data_in_the_current_folder(tmp_path: Path) -> None:
+    assert data_folder.locate("", {"STATE_DIRECTORY": "/srv/state", "XDG_DATA_HOME": "/srv/share"}) == Path.cwd() / "data"
+
+
+def test_without_a_home_folder_the_data_folder_has_to_be_named() -> None:
+    with pytest.raises(ConfigError, match=r"^This user has no home folder: set MUSTER_DATA_DIR"):
+        data_folder.locate("~nobody-of-this-name/data", {})
 
 
 def test_0_days_keep_everything(read) -> None:

@@ -73,6 +73,11 @@ class Muster:
         self.environ |= one | {"MUSTER_DATA_DIR": str(data_dir), "MUSTER_PORT": str(self.port), **settings}
         self.process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def url(self) -> str:
+        """Where a person reaches it."""
+        return f"http://127.0.0.1:{self.port}"
+
     def migrated(self) -> "Muster":
         """With empty tables of this version, as a second start finds them: the first takes 1.5 s of a processor longer."""
         self.data_dir.mkdir(mode=0o700)

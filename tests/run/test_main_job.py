@@ -5,43 +5,20 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
 
-from tests.client import Page
 from tests.factories import PASSWORD
+from tests.person import OWNER, Person
 from tests.run.conftest import Muster, wait_until
 from tests.smtp_sink import Sink
 
 pytestmark = pytest.mark.slow
 
-OWNER = "maren.okafor@northfield.example"
 INES, JONAS = "ines.carvalho@northfield.example", "jonas.weber@northfield.example"
 PEOPLE = f"Email,Role,Groups\n{INES},Analyst,Student Devices\n{JONAS},Remote,\n"
-
-
-class Person:
-    """Somebody at a browser, who can go from one machine to another: the proxy in front gives all of them one address."""
-
-    def __init__(self) -> None:
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-
-    def get(self, machine: Muster, path: str) -> Page:
-        with self._opener.open(f"http://127.0.0.1:{machine.port}{path}", timeout=120) as answer:
-            self.path = urllib.parse.urlsplit(answer.url).path
-            return Page(answer.read().decode())
-
-    def post(self, machine: Muster, path: str, form_on: str, **form: str) -> Page:
-        """Send a form that stands on the page `form_on`."""
-        token = self.get(machine, form_on).values("csrf_token")[0]
-        data = urllib.parse.urlencode({"csrf_token": token, **form}).encode()
-        with self._opener.open(f"http://127.0.0.1:{machine.port}{path}", data, timeout=120) as answer:
-            self.path = urllib.parse.urlsplit(answer.url).path
-            return Page(answer.read().decode())
 
 
 @pytest.fixture

@@ -142,6 +142,6 @@ def test_it_runs_in_a_folder_with_a_long_name_and_spaces(tmp_path: Path) -> None
 
 def test_a_stop_during_the_start(muster: Muster) -> None:
     muster.start()
-    wait_until(lambda: muster.processes("flask"), "the database is being made")
+    wait_until(lambda: muster.processes("prepare"), "the database is being made")
     assert muster.stop(limit=STOP_LIMIT) == 0
     assert "Muster is running" not in muster.output()

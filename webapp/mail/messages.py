@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from webapp.core.text.formatting import plural
+from webapp.layout import TOP
 
-TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
+TEMPLATES = TOP / "templates" / "emails"
 NAMELESS = "Muster"
 """Stands for an organisation without a name."""
 

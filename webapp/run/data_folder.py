@@ -6,11 +6,13 @@ import secrets
 import shutil
 import stat
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from webapp import layout
 from webapp.settings.fields import ConfigError, shorten
 
 SHORTEST_SECRET_KEY = 32  # characters
@@ -19,6 +21,33 @@ LAST_BACKUP = "last_backup"
 """A file whose time says when the last backup was made."""
 DEMO = ".muster-demo"
 """A file that marks the folder of the demo."""
+
+
+def locate(text: str, environ: Mapping[str, str]) -> Path:
+    """The whole path of the data folder. text: of MUSTER_DATA_DIR. Raises ConfigError."""
+    folder = Path(text) if text else _default(environ)
+    try:
+        return Path(os.path.abspath(folder.expanduser()))
+    except RuntimeError:
+        raise ConfigError(
+            "This user has no home folder: set MUSTER_DATA_DIR to the folder for the data."
+        ) from None
+
+
+def _default(environ: Mapping[str, str]) -> Path:
+    """`data` in the current folder, for a checkout.
+
+    For an installed package: the folder that systemd made for the service (StateDirectory=), else that of the user's data
+    (XDG Base Directory Specification).
+    """
+    if not layout.IS_INSTALLED:
+        return Path("data")
+    if folders := environ.get("STATE_DIRECTORY"):
+        return Path(folders.partition(":")[0])
+    home = Path(environ.get("XDG_DATA_HOME", ""))
+    if not home.is_absolute():
+        home = Path("~/.local/share")
+    return home / "muster"
 
 
 def make(folder: Path) -> None:

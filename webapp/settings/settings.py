@@ -175,7 +175,7 @@ class Settings:
         texts, files = environment.read_texts(environ, FIELDS)
         called = {name: name + environment.FILE if name in files else name for name in FIELDS}
         values = {name.lower(): FIELDS[name].read(called[name], texts[name]) for name in FIELDS}
-        data_dir = Path(os.path.abspath(Path(values["data_dir"] or "data").expanduser()))
+        data_dir = data_folder.locate(values["data_dir"], environ)
         values["data_dir"] = data_dir
         values["public_url"] = values["public_url"] or _loopback_url(values["host"], values["port"])
         values["mail_from"] = values["mail_from"] or _default_sender(values["public_url"])

@@ -1,4 +1,4 @@
-"""`flask muster backup` and `restore`: everything in one file, and back."""
+"""`muster backup` and `restore`: everything in one file, and back."""
 
 from __future__ import annotations
 

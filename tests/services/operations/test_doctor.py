@@ -1,4 +1,4 @@
-"""`flask muster doctor` on installations that are well, and on broken ones."""
+"""`muster doctor` on installations that are well, and on broken ones."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_without_the_queue_server_and_workers_it_should_have(install):
 def test_a_database_that_is_not_migrated(install):
     code, told = examine(install(migrated=False))
     assert code == 1
-    assert "wrong: It has the tables of another version: run “flask --app wsgi db upgrade”" in told["database"]
+    assert "wrong: It has the tables of another version: run “muster prepare --upgrade”" in told["database"]
     assert set(told) == {"data folder", "backup", "database", "queue", "address", "secrets"}
 
 

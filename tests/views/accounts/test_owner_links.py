@@ -27,7 +27,7 @@ def owner_user(app):
 
 @pytest.fixture
 def printed(app):
-    """`printed(…)`: runs `flask muster owner-link …`. -> the token of the link."""
+    """`printed(…)`: runs `muster owner-link …`. -> the token of the link."""
 
     def run(*arguments):
         result = app.test_cli_runner().invoke(args=["muster", "owner-link", *arguments])

@@ -1,4 +1,4 @@
-"""What `flask muster audit verify` found, in words."""
+"""What `muster audit verify` found, in words."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PROBLEMS = {
 ADVICE = """What is named above is not what Muster left there: somebody changed the database.
 What to do:
 1. If MUSTER_SECRET_KEY was changed, name the former key in MUSTER_SECRET_KEY_FALLBACKS and check again.
-2. Keep a copy of everything as it is now, before anything else: flask --app wsgi muster backup FILE.
+2. Keep a copy of everything as it is now, before anything else: muster backup FILE.
 3. Restore your last backups into other data folders and check them there. The newest one that is whole shows what the entries \
 said; so does an export of the log that is kept elsewhere.
 4. Find out who could write to the database or the data folder, and change its passwords. Anyone who could read the secret key \
 could write entries that pass: change that, too.
-5. Only when you know what was changed: flask --app wsgi muster audit begin-anew seals the log as it stands, and records that."""
+5. Only when you know what was changed: muster audit begin-anew seals the log as it stands, and records that."""
 
 
 @dataclass

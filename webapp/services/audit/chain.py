@@ -167,7 +167,7 @@ def _lock_chain() -> AuditChain | None:
         return chain
     db.session.rollback()
     current_app.logger.error(
-        "the audit log was changed by others, so nothing is sealed: run flask muster audit verify"
+        "the audit log was changed by others, so nothing is sealed: run muster audit verify"
     )
     return None
 

@@ -62,7 +62,7 @@ def _backup() -> Finding:
     if made_at is None:
         return (
             WARNING,
-            "None was made here so far: “flask --app wsgi muster backup FILE” makes one, a timer one every night.",
+            "None was made here so far: “muster backup FILE” makes one, a timer one every night.",
         )
     if utcnow() - made_at > OLD_BACKUP:
         return (
@@ -121,7 +121,7 @@ def _database() -> Finding:
         return OK, "It answers and has the tables of this version."
     return (
         WRONG,
-        "It has the tables of another version: run “flask --app wsgi db upgrade”, or start the newer Muster that made them.",
+        "It has the tables of another version: run “muster prepare --upgrade”, or start the newer Muster that made them.",
     )
 
 
@@ -129,7 +129,7 @@ def _audit_log() -> Finding:
     if chain.verify().problems:
         return (
             WRONG,
-            "It was changed: run “flask --app wsgi muster audit verify”, which says where, and what to do.",
+            "It was changed: run “muster audit verify”, which says where, and what to do.",
         )
     return OK, "Its newest entries are unchanged."
 

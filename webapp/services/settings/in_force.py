@@ -40,7 +40,7 @@ def organisation_name() -> str:
 
 
 def organisation() -> Organisation:
-    """The one row; made by `flask muster prepare`."""
+    """The one row; made by `muster prepare`."""
     return db.session.get_one(Organisation, 1)
 
 
