@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test test-postgres test-package quick faults package lint format lock screens bench bench-peers clean venv dev
+.PHONY: help run demo test test-postgres test-ldap test-package quick faults package lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -17,7 +17,7 @@ demo: venv ## Start Muster with an example school, in a folder of its own that i
 
 # A file is played by one process. Three keep two processors busy: each waits a fifth of the time for others. Python keeps what it has compiled, whatever the environment says: here it starts a hundred times.
 BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder
-test test-postgres quick faults: export PYTHONDONTWRITEBYTECODE :=
+test test-postgres test-ldap quick faults: export PYTHONDONTWRITEBYTECODE :=
 
 # Without a browser everything else is run, and it fails in the end. TESTS="tests/core tests/browser/test_grid.py" names a part.
 test: dev ## Run every test, those in a real browser included
@@ -31,6 +31,9 @@ test-postgres: dev ## Run the tests of what touches database or queue, on Postgr
 # The packages are downloaded once for it; what it starts has no network and nothing else.
 test-package: dev ## Install the wheel as others do, without a network, and import a file
 	@$(PY) -m pytest -m package tests/run/test_package.py
+
+test-ldap: dev ## Run the tests against a real directory server, which they install as root on Debian
+	@$(PY) -m tests.directory_server && $(PY) -m pytest -m ldap tests/ldap
 
 quick: dev ## Run the tests that take no browser and no processes
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
@@ -64,6 +67,7 @@ lock: dev ## Pin what pyproject.toml and the other lists ask for
 	$(PIN) pyproject.toml -o requirements.txt
 	$(PIN) requirements-build.in -o requirements-build.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
+	$(PIN) requirements-ldap.in -o requirements-ldap.txt
 	$(PIN) bench/peers/requirements.in -o bench/peers/requirements.txt
 
 screens: dev ## Take the pictures of every page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,9 @@ def test_every_setting_is_in_the_tables_and_marked_where_it_is_secret_or_on_a_pa
     rows = re.findall(r"^\| (`MUSTER_.*?) \|", (TOP / "docs" / "configuration.md").read_text(encoding="utf-8"), re.MULTILINE)
     marks = {name: mark for row in rows for name, mark in re.findall(r"`MUSTER_(\w+)`(?: ([◆◦]))?", row)}
     assert marks == {name: "◆" if field.is_secret else "◦" if field.is_on_page else "" for name, field in FIELDS.items()}
+
+
+def test_the_extra_for_a_directory_is_what_its_list_pins():
+    pinned = re.findall(r"^(\S+==\S+)", (TOP / "requirements-ldap.txt").read_text(), re.MULTILINE)
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["ldap"] == pinned

@@ -72,7 +72,8 @@ def test_blank_is_not_set(read) -> None:
         ("SESSION_IDLE", "8"), ("SESSION_IDLE", "0h"), ("SESSION_MAX", "eternity"),
         ("REQUIRE_TOTP", "yes"), ("AUDIT_DAYS", "29"), ("AUDIT_DAYS", "1"), ("AUDIT_DAYS", "36501"),
         ("ALLOWED_DOMAINS", "example.org, not a domain"),
-        ("LOG_FORMAT", "xml"),
+        ("LOG_FORMAT", "xml"), ("CA_FILE", "/nowhere.pem"), ("LDAP_FILTER", "mail=*"), ("LDAP_EMAIL", "mail)(uid"),
+        ("LDAP_URL", "ldap://ldap.example.org"), ("LDAP_URL", "ldaps://"), ("LDAP_URL", "ldaps://u:p@ldap.example.org"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_line_with_name_value_and_what_is_expected(read, tmp_path: Path, name: str, value: str) -> None:
@@ -229,6 +230,10 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
         "OWNER_EMAIL": "o@example.org",
         "METRICS_TOKEN": "a-token-for-the-monitor",
         "LOG_FORMAT": "JSON",
+        "CA_FILE": __file__,
+        "LDAP_URL": "ldaps://ldap.example.org",
+        "LDAP_FILTER": "(objectClass=person)",
+        **dict.fromkeys(["LDAP_ID", "LDAP_EMAIL", "LDAP_NAME", "LDAP_GROUPS"], "mail"),
     }
     settings = read(**values)
     assert settings.given == set(FIELDS)
@@ -244,6 +249,11 @@ def test_every_name_can_be_set(read, tmp_path: Path) -> None:
     assert settings.log_format == "json"
     assert (settings.session_idle, settings.time_zone.key) == (timedelta(minutes=30), "Europe/Berlin")
     assert not (tmp_path / "data" / "secret_key").exists()
+
+
+def test_a_directory_needs_the_place_where_people_are(read) -> None:
+    with pytest.raises(ConfigError, match=r"^MUSTER_LDAP_BASE is not set; "):
+        read(LDAP_URL="ldap://localhost")
 
 
 @pytest.mark.parametrize(("host", "url"), [("::1", "http://[::1]:8000"), ("localhost", "http://localhost:8000")])

@@ -270,6 +270,13 @@ class InviteForm(FlaskForm):  # type: ignore[misc]
         }
 
 
+class DirectoryForm(FlaskForm):  # type: ignore[misc]
+    """The organisation's directory as an upload: the role that its people get, and which of them."""
+
+    role = SelectField("Role", validate_choice=False)
+    group = StringField("Only the members of", filters=[to_one_line])
+
+
 class UploadForm(FlaskForm):  # type: ignore[misc]
     """A file of people."""
 

@@ -8,8 +8,9 @@ from flask import request
 
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission, describe_role
-from webapp.http.forms import InviteForm, UploadForm
+from webapp.http.forms import DirectoryForm, InviteForm, UploadForm
 from webapp.http.web import current_user
+from webapp.services.batches import ldap_upload
 from webapp.services.directory import lookup
 from webapp.services.settings import in_force
 
@@ -36,11 +37,23 @@ def dialog_context(
         "administrators": administrators,
         "upload_form": UploadForm(formdata=None),
         "limits": in_force.settings(),
+        "directory": ldap_upload.find_host(),
+        "directory_form": directory_form(),
         "example_groups": [group.name for group in registry.groups[:2]],
         "invite_tab": tab,
         "upload_error": upload_error,
         "in_the_way": in_the_way,
     }
+
+
+def directory_form() -> DirectoryForm:
+    """The form that reads the directory, as it was sent if it was."""
+    was_sent = "directory" in request.form
+    form = DirectoryForm(formdata=request.form if was_sent else None)
+    form.role.choices = [role.name for role in lookup.grantable(current_user())]
+    if not was_sent:
+        form.role.data = form.role.choices[-1]  # the least powerful
+    return form
 
 
 def invite_form(is_empty: bool = False) -> InviteForm:

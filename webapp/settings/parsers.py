@@ -82,6 +82,21 @@ def server(*schemes: str) -> Callable[[str], str]:
     return read
 
 
+def file(value: str) -> str:
+    """The path of a file that is there."""
+    _refuse_unless(os.path.isfile(value))
+    return value
+
+
+def directory_server(value: str) -> str:
+    """The address of a directory server. Without TLS passwords travel in the open: only to this computer."""
+    value = server("ldap", "ldap+starttls", "ldaps")(value)
+    url = urlsplit(value)
+    _refuse_unless(url.scheme != "ldap" or is_loopback(url.hostname or ""))
+    _refuse_unless("@" not in url.netloc and url.path in ("", "/"))
+    return value
+
+
 def redis_url(value: str) -> str:
     """A queue server's address."""
     if value.startswith("unix:"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ from webapp.settings.fields import (
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
 
 _DURATION = parsers.duration, "a length of time, such as 30m, 8h or 7d"
+_ATTRIBUTE = parsers.pattern(r"[A-Za-z][A-Za-z0-9-]*"), "the name of an attribute, such as mail"
 _KEY = parsers.pattern(rf".{{{SHORTEST_SECRET_KEY},}}")
 _KEY_TEXT = f"at least {SHORTEST_SECRET_KEY} characters"
 
@@ -137,6 +139,27 @@ class Settings:
         "one line of up to 60 characters",
         is_on_page=True,
     )
+    # Certificates of authorities to trust besides the system's, for the directory; "" = the system's
+    ca_file: str = setting(parsers.file, "the path of a file of certificates")
+    # The organisation's directory; "" = none. Without TLS only on this computer
+    ldap_url: str = setting(
+        parsers.directory_server,
+        "ldaps:// or ldap+starttls:// and a host; ldap:// only on this computer",
+    )
+    # As whom Muster looks people up; "" = without a name
+    ldap_bind_dn: str = setting()
+    ldap_bind_password: str = setting(is_secret=True)
+    ldap_base: str = setting()
+    ldap_filter: str = setting(
+        parsers.pattern(r"\(.+\)"),
+        "a filter in brackets, such as (objectClass=person)",
+        "(objectClass=person)",
+    )
+    # Attributes of a person
+    ldap_id: str = setting(*_ATTRIBUTE, "entryUUID")
+    ldap_email: str = setting(*_ATTRIBUTE, "mail")
+    ldap_name: str = setting(*_ATTRIBUTE, "displayName")
+    ldap_groups: str = setting(*_ATTRIBUTE, "memberOf")
     # Who shows it may read /metrics
     metrics_token: str = setting(
         parsers.pattern(r"[!-~]{20,}"),
@@ -183,6 +206,7 @@ class Settings:
         values["time_zone"] = values["time_zone"] or parsers.server_zone(environ.get("TZ", ""))
         given = frozenset(name for name, text in texts.items() if text.strip())
         settings = cls(**values, given=given, files=files)
+        _check_directory(settings)
         data_folder.make(data_dir)
         if settings.secret_key:
             return settings
@@ -272,6 +296,19 @@ def _loopback_url(host: str, port: int) -> str:
             "such as https://muster.example.org."
         )
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _check_directory(settings: Settings) -> None:
+    if not settings.ldap_url:
+        return
+    if not settings.ldap_base:
+        raise ConfigError(
+            "MUSTER_LDAP_BASE is not set; with MUSTER_LDAP_URL it must be the place where people are, such as dc=example,dc=org."
+        )
+    if not importlib.util.find_spec("ldap3"):
+        raise ConfigError(
+            "MUSTER_LDAP_URL needs a package that is not installed: install muster-portal[ldap], or requirements-ldap.txt."
+        )
 
 
 def _default_sender(public_url: str) -> str:

@@ -164,6 +164,20 @@ def _mail() -> Finding:
         return WRONG, f"{error} Correct MUSTER_MAIL_URL, or ask who runs that server."
 
 
+def _directory() -> Finding:
+    settings = in_force.environment()
+    if not settings.ldap_url:
+        return OK, "None is set."
+    from webapp import ldap
+
+    db.session.rollback()  # no transaction stays open while a server is asked
+    try:
+        ldap.find_person(settings, "nobody@example.com")
+    except ldap.LdapError as error:
+        return WRONG, str(error)
+    return OK, "It answers."
+
+
 def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0].strip().rstrip(".")
 
@@ -178,4 +192,5 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "audit log": _audit_log,
     "workers": _workers,
     "mail": _mail,
+    "directory": _directory,
 }

@@ -24,7 +24,7 @@ from webapp.http.web import (
     require,
 )
 from webapp.models import Batch, BatchKind, BatchState
-from webapp.services.batches import joining, turns, upload
+from webapp.services.batches import joining, ldap_upload, turns, upload
 from webapp.services.batches import review as batches
 from webapp.services.directory import lookup
 
@@ -61,25 +61,30 @@ def template() -> Response:
 @bp.post("")
 @require(Permission.INVITATIONS_MAKE)
 def create() -> Answer:
-    """Upload a file, or paste a table: on to its review or its columns, or the dialog again with what to do."""
+    """Upload a file, a pasted table or the directory: on to the review or the columns, or the dialog again with what to do."""
     file = request.files.get("file") or FileStorage()
-    pasted = request.form.get("pasted")
-    split = "split" in request.form
     try:
         with turns.upload(current_user()):
-            if pasted is not None:
-                batch = upload.stage_pasted(pasted, current_user(), split=split)
-            else:
-                name = file.filename or ""
-                batch = upload.stage(file.read(), name, current_user(), split=split)
+            batch = stage(file)
     except UnreadableFileError as refusal:
         context = dialog_context(tab="bulk", upload_error=refusal)
-        context |= {"pasted": pasted, "file_name": file.filename}
+        context |= {"pasted": request.form.get("pasted"), "file_name": file.filename}
         return page_or_fragment("invitations/new.html", "invitations/_bulk.html", 422, **context)
     answer = redirect_to("batches.show", batch_id=batch.id)
     if is_fragment():
         answer.status_code = 201
     return answer
+
+
+def stage(file: FileStorage) -> Batch:
+    """Stage what was sent. Raises UnreadableFileError."""
+    form, by = request.form, current_user()
+    split = "split" in form
+    if "directory" in form and ldap_upload.find_host():
+        return ldap_upload.stage(form.get("role", ""), form.get("group", ""), by, split=split)
+    if "pasted" in form:
+        return upload.stage_pasted(form["pasted"], by, split=split)
+    return upload.stage(file.read(), file.filename or "", by, split=split)
 
 
 @bp.get("/<int:batch_id>")
