@@ -40,6 +40,7 @@ def stage(
     # imported only where a directory is set: it needs an optional package
     from webapp import ldap
 
+    group = group.strip()
     settings = in_force.environment()
     registry = lookup.registry()
     db.session.rollback()  # no transaction stays open while a server is asked
