@@ -154,6 +154,13 @@ def test_a_postgresql_database_that_holds_something_is_not_replaced(postgresql: 
     assert "has tables already" in refused(muster, "restore", str(file))
     assert not (muster.data_dir / "audit_head").exists()
 
+    muster.environ |= {"MUSTER_DATABASE_URL": database(server, "five"), "PATH": str(tmp_path)}
+    said = refused(muster, "restore", str(file))
+    assert "pg_restore failed: " in said
+    assert "Nothing was changed." in said
+    assert "--without-database" not in said
+    assert not (muster.data_dir / "audit_head").exists()
+
 
 @pytest.mark.postgres
 def test_a_dump_that_fails_leaves_nothing_and_says_what_the_program_said(postgresql: tuple[str, Path], tmp_path: Path) -> None:

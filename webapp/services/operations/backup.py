@@ -31,6 +31,10 @@ MANIFEST, DATABASE, DUMP, OUTBOX = "muster-backup.json", "muster.db", "muster.du
 KEPT = ("audit_head", "secret_key")
 """Files of the data folder that belong to the database."""
 PROGRAMS = "PostgreSQL's client programs, of the server's version or newer (Debian: apt-get install postgresql-client)"
+ADVICE = {
+    "pg_dump": f"Install {PROGRAMS}, or use --without-database, where the database is kept by other means.",
+    "pg_restore": f"Install {PROGRAMS}. Nothing was changed.",
+}
 
 
 # Making one
@@ -238,7 +242,4 @@ def _run(program: str, *arguments: str) -> None:
         )
     except (OSError, subprocess.CalledProcessError) as error:
         said = str(getattr(error, "stderr", "") or error).strip()
-        raise ConflictError(
-            f"{program} failed: {said} Install {PROGRAMS}, or use --without-database, "
-            "where the database is kept by other means."
-        ) from None
+        raise ConflictError(f"{program} failed: {said} {ADVICE[program]}") from None
