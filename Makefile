@@ -12,7 +12,7 @@ help: ## Say what there is
 run: venv ## Start Muster: queue, database, workers, web
 	@exec $(PY) -m webapp.supervisor
 
-demo: venv ## Start Muster with an example school, in a folder of its own that is filled anew
+demo: venv ## Start Muster with an example school, in a folder of its own that each start fills again
 	@exec $(PY) -m demo
 
 # A file is played by one process. Three keep two processors busy: each waits a fifth of the time for others. Python keeps what it has compiled, whatever the environment says: here it starts a hundred times.
@@ -49,7 +49,7 @@ format: dev ## Put the code into shape
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
-lock: dev ## Pin anew what requirements.in and requirements-dev.in ask for
+lock: dev ## Pin again what requirements.in and requirements-dev.in ask for
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements.in -o requirements.txt
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q requirements-dev.in -o requirements-dev.txt
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -q bench/peers/requirements.in -o bench/peers/requirements.txt

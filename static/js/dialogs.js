@@ -26,7 +26,7 @@ on("click", "[data-open]", (e, opener) => {
   e.preventDefault();
   opener.closest("[popover]:popover-open")?.hidePopover();
   dialog.dispatchEvent(new CustomEvent("muster:open", { detail: opener }));
-  for (const part of $$("[data-anew]", dialog)) wait(part, dialog); // htmx fetches what it holds each time
+  for (const part of $$("[data-refetch]", dialog)) wait(part, dialog); // htmx fetches what it holds each time
   openDialog(dialog);
 });
 

@@ -66,7 +66,7 @@ class TestNothingTypedIsLost:
         expect(cell).to_have_attribute("aria-invalid", "true")
         expect(page.locator("#edit-status")).to_have_text("Not saved. Check your connection and press Enter again.")
         review.axe("an edit that was not saved")
-        page.get_by_label("Role, row 5").select_option("Analyst")  # an answer that draws its row anew
+        page.get_by_label("Role, row 5").select_option("Analyst")  # an answer that draws its row again
         expect(page.locator("#edit-status")).to_contain_text("Row 5: No problem.")
         expect(told).to_be_visible()
         cell.press("Enter")

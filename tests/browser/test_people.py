@@ -131,7 +131,7 @@ class TestSearch:
         expect(people.get_by_role("link", name="Previous", disabled=True)).to_be_focused()
         people.go_back()
         expect(people.get_by_text("26–30 of 30")).to_be_visible()
-        assert people.evaluate("window.same"), "the page was loaded anew"
+        assert people.evaluate("window.same"), "the page was loaded again"
 
 
 class TestPicking:

@@ -75,7 +75,7 @@ class Batch(Model):
     has_names: Mapped[Flag]
     """Whether the review has a column for names: the file had one, or names beside its addresses."""
     notices: Mapped[JsonList]
-    """`core.text.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
+    """`core.text.notices.Notice` as dictionaries: what reading the file found and a person should look at."""
 
     mode: Mapped[Mode] = mapped_column(default=Mode.REPLACE)
     change_roles: Mapped[Flag]

@@ -140,7 +140,7 @@ def numbers(chance: random.Random) -> str:
 
 
 def misspelt(chance: random.Random, word: str) -> str:
-    """One letter dropped, doubled, changed or swapped, but for the first."""
+    """One letter dropped, doubled, changed or swapped, except the first."""
     at = chance.randrange(1, len(word) - 1)
     return chance.choice(
         [

@@ -102,7 +102,7 @@ class TestAGroupOrARole:
 
     def test_warns_of_rows_whose_people_nobody_knows(self, admin):
         batch = stage(admin, file_of("ana") + "ben@@northfield,Analyst,\n")
-        assert "1 row has no valid email Whoever it is may be listed as missing." in see(admin, batch)
+        assert "1 row has no valid email Its person may be listed as missing." in see(admin, batch)
 
     def test_counts_a_removed_row_as_in_the_file(self, admin):
         people("ana", "ben")

@@ -159,7 +159,7 @@ def _says(find: Find) -> Callable[..., bool]:
 
 
 def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
-    """Only the rows that are asked for but for the text, in order."""
+    """The rows that are asked for, whatever the text, in order."""
     query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
     if find.hint is Hint.REPLACED:
         query = query.where(replaced_addresses.is_replaced())

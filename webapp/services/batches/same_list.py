@@ -76,7 +76,7 @@ def find_past_corrections(batch: Batch, earlier: Batch) -> list[Change]:
     """What was corrected in the earlier upload in rows that read the same in this one; by line. Five queries.
 
     An address that was replaced since counts as corrected. A row that was removed because another has its e-mail is no
-    correction: whoever has one row only stays.
+    correction: a person with one row only stays.
     """
     replaced = replaced_addresses.among_rows(earlier)
     is_replaced = in_json(Row.email_key, replaced)

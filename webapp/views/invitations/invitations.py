@@ -187,7 +187,7 @@ def renew(token: str) -> Answer:
 @bp.get("/asked")
 @require(PUBLIC)
 def asked() -> str:
-    """What is said to whoever asked for a new link; to whom it goes is not."""
+    """What the person reads who asked for a new link. The page does not say where it goes."""
     return render_template("invitations/gone.html", worth="asked", invitation=None)
 
 
