@@ -132,6 +132,14 @@ class TestTheAction:
         assert outcomes_of(revert) == {"ben": ("updated", "Reactivated")}
         assert db.session.get_one(User, ben.id).state is UserState.ACTIVE
 
+    def test_is_one_where_the_button_was_pressed_twice(self, admin):
+        people("ana", "ben")
+        upload, scope = stage(admin, file_of("ana")), f"role-{role('Analyst').id}"
+        first = begin(admin, upload, scope)
+        assert begin(admin, upload, scope).id == first.id
+        people("cy")
+        assert begin(admin, upload, scope).title["n"] == 2
+
     def test_never_touches_the_owner_oneself_or_anyone_above(self, admin, owner):
         group = make_group("Labs")
         for user in (admin.user, owner.user):
