@@ -1,4 +1,4 @@
-// Tidy up: what the ticks come to, before anything is applied. The server says the same of the ticks at first.
+// Tidy up: what the ticks come to, before anything is applied.
 import { $, $$, on } from "./dom.js";
 
 const panel = () => $("#tidy-up-form");

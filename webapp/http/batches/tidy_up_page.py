@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import request
 
-from webapp.core.plan.fixes import A_PERSON, Fix, Fixes, Kind
+from webapp.core.plan.fixes import A_PERSON, Fix, Fixes, Kind, name_others
 from webapp.core.plan.registry import find_name_problem, fold
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
@@ -21,7 +21,8 @@ from webapp.services.batches.tidy_up import CREATE, Choice, TidyUp
 from webapp.services.directory import lookup
 
 LISTED = 50
-"""Fixes of a kind that are listed each with a tick; one tick stands for the others."""
+"""Fixes of a kind that are listed each with a tick; one tick stands for the others. New groups are all listed, these with a
+choice among the groups that exist."""
 FEW = 8
 
 _TITLES = {
@@ -68,24 +69,22 @@ def panel_context(batch: Batch) -> dict[str, Any]:
                 ticked.add(fix.id)
         if section.others and ticked & {fix.id for fix in section.listed}:
             ticked.add(section.kind)
-    effects = _list_effects(found, sections)
-    count = sum(_weigh(section, ticked) for section in sections)
     return {
         "batch": batch,
         "sections": sections,
         "ticked": ticked,
-        "effects": effects,
-        "count": count,
-        "foot": _describe(effects, ticked, count),
+        "effects": _list_effects(found, sections),
         "asked": (request.args.get("field"), fold(request.args.get("word", ""))),
         "names": {
             "role": [role.name for role in lookup.grantable(by)],
             "groups": [group.name for group in registry.groups],
         },
         "CREATE": CREATE,
+        "LISTED": LISTED,
         "earlier": same_list.find_earlier(batch),
         "fold": fold,
         "list_lines": list_lines,
+        "name_others": name_others,
         "is_name": lambda word: not find_name_problem(word),
     }
 
@@ -109,15 +108,10 @@ def _section(kind: Kind, fixes: Sequence[Fix], batch: Batch, may_create: bool) -
         about = f"{n:,} {words[0]}" if len(words) == 1 else plural(n, "row")
     # what a word means is chosen for each: the others are listed once these are done
     is_chosen = kind is Kind.WORD or (kind is Kind.GROUP and not may_create)
-    others = () if is_chosen else own[LISTED:]
+    listed = own if kind is Kind.GROUP and may_create else own[:LISTED]
+    others = [] if is_chosen else own[len(listed) :]
     is_folded = kind is Kind.EARLIER and n > FEW and n < len(fixes)
-    return Section(kind, title, about, own[:LISTED], others, 0 if is_folded else FEW)
-
-
-def _weigh(section: Section, ticked: Set[str]) -> int:
-    """How many fixes the ticks of a section stand for."""
-    listed = sum(fix.id in ticked for fix in section.listed)
-    return listed + (len(section.others) if section.kind in ticked else 0)
+    return Section(kind, title, about, listed, others, 0 if is_folded else FEW)
 
 
 def _list_effects(found: Fixes, sections: Sequence[Section]) -> list[Effect]:
@@ -143,22 +137,6 @@ def _list_effects(found: Fixes, sections: Sequence[Section]) -> list[Effect]:
     return effects
 
 
-def _describe(effects: Sequence[Effect], ticked: Set[str], count: int) -> str:
-    """What the ticks come to, in words."""
-    if not count:
-        return "Tick what to fix."
-    rows = left = 0
-    for n, touching, needed, removing in effects:
-        if not ticked.isdisjoint(touching):
-            rows += n
-        is_done = needed is None or set(needed) <= ticked or not ticked.isdisjoint(removing)
-        left += 0 if is_done else n
-    still = f"{plural(left, 'row')} still {'needs' if left == 1 else 'need'} you."
-    if not left:
-        still = "Then every row is ready."
-    return f"{plural(count, 'fix', 'fixes')} in {plural(rows, 'row')}. {still}"
-
-
 def list_lines(fix: Fix) -> str:
     """Where the rows of a fix are: “row 4”, “rows 4, 6”, “rows 9 to 11”, “25 rows”."""
     lines = sorted(fix.rows.values())
@@ -181,6 +159,7 @@ def read_choice() -> Choice:
     return Choice(
         ids=frozenset(form.getlist("ids")),
         listed=frozenset(form.getlist("listed")),
+        others=frozenset(form.getlist("others")),
         meant={name.removeprefix("meant-"): form[name] for name in named},
         remembered=frozenset(form.getlist("remembered")),
         version=get_number(form, "version") or 0,

@@ -20,12 +20,13 @@ from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.row_filter import Find, Hint, Mark
+from webapp.core.plan.group_cells import split_groups
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import fold
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
 from webapp.models import Batch, BatchKind, ReplacedAddress, Row
-from webapp.schemas.rows import FIELDS, split_groups
+from webapp.schemas.rows import FIELDS
 from webapp.services.directory import (
     lookup,
     replaced_addresses,
