@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import timedelta
 
 import pytest
@@ -9,11 +10,11 @@ from webapp.db import db, utcnow
 from webapp.jobs import batches as batch_job
 from webapp.jobs import maintenance
 from webapp.jobs import outbox as outbox_job
-from webapp.models import AuditEvent, Batch, Invitation, InvitationState, Message, MessageKind, Row
+from webapp.models import AuditEvent, Batch, Invitation, InvitationState, Message, MessageKind, Row, UserState
 from webapp.services.batches import joining
 from webapp.services.invitations import invitations
 
-from tests.factories import make_group, make_persona, make_user
+from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user
 from tests.smtp_sink import Sink
 from tests.steps import confirm, stage
 
@@ -182,6 +183,55 @@ class TestTheReport:
         assert "3 people found" in people
         assert "Nadia Petrova" in people
         assert "Somebody Else" not in people
+
+    def test_these_people_are_those_of_the_file_whatever_came_of_their_rows(self, owner, sink):
+        make_user("Ada Old", email="ada@northfield.example")
+        make_invitation("bo@northfield.example")
+        make_user("Somebody Else", email="else@northfield.example")
+        batch = finished(
+            owner, "Email,Role\nada@northfield.example,Analyst\nbo@northfield.example,Analyst\ncy@northfield.example,Remote\n"
+        )
+        cy = invitation("cy@northfield.example")
+        owner.post(f"/invitations/{cy.id}/email", {"email": "cy@new.example"})
+        people = owner.get(f"/users?upload={batch.id}").page.text
+        assert "3 people found" in people
+        for found in ("Ada Old", "bo@northfield.example", "cy@new.example"):
+            assert found in people
+
+    def test_who_joined_and_was_erased_is_not_said_to_have_been_withdrawn(self, owner, sink):
+        batch = finished(owner)
+        gone = join(INES, "Nadia Petrova")
+        gone.state = UserState.DEACTIVATED
+        db.session.commit()
+        owner.post(f"/users/{gone.id}/erasure", {"current": PASSWORD})
+        page = report(owner, batch).text
+        assert "No longer invited Withdrawn, or the person was erased." in page
+        assert "no valid email" not in owner.get(f"/batches/{batch.id}/missing").page.text
+
+
+class TestTheResultsFile:
+    def test_says_who_of_those_invited_has_joined(self, owner, sink):
+        make_user("Ada Old", email="ada@northfield.example")
+        batch = finished(owner, FILE + "ada@northfield.example,Analyst,Labs\n")
+        join(INES, "Nadia Petrova")
+        owner.post(f"/invitations/{invitation(LENA).id}/revocation")
+        lines = list(csv.DictReader(owner.get(f"/batches/{batch.id}/report.csv").data.decode("utf-8-sig").splitlines()))
+        assert [(line["Email"], line["Outcome"], line["Joined"]) for line in lines] == [
+            (INES, "Invited", "Yes"),
+            (JONAS, "Invited", "No"),
+            (LENA, "Invited", ""),
+            ("ada@northfield.example", "Updated", ""),
+        ]
+        assert lines[-1]["Reason"] == "Added Labs"
+
+    def test_costs_no_more_queries_with_more_rows(self, owner, sink, queries):
+        counted = []
+        for n in (3, 60):
+            batch = finished(owner, "Email,Role\n" + "".join(f"u{i}of{n}@northfield.example,Remote\n" for i in range(n)))
+            queries.clear()
+            owner.get(f"/batches/{batch.id}/report.csv")
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
 
 
 class TestUploads:

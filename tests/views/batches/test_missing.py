@@ -42,6 +42,18 @@ class TestTheEarlierList:
         assert "ben@northfield.example" in text
         assert "cy@northfield.example" not in text
 
+    def test_is_counted_by_the_database(self, admin, queries):
+        carry_out(admin, stage(admin, file_of("ana", "ben", "cy")))
+        batch = stage(admin, file_of("ana"))
+        queries.clear()
+        assert "2 people of it are missing here ." in admin.get(f"/batches/{batch.id}").page.text
+        comparing = [each for each in queries if "LEFT OUTER JOIN (SELECT" in each]
+        assert len(comparing) == 2
+        assert all(each.startswith("SELECT count(") for each in comparing), comparing
+        queries.clear()
+        admin.get(f"/batches/{batch.id}?q=ana", htmx=True)
+        assert not [each for each in queries if "LEFT OUTER JOIN (SELECT" in each]
+
     def test_tells_a_replaced_address_from_a_missing_person(self, admin):
         carry_out(admin, stage(admin, file_of("ana", "ben")))
         ana = db.session.scalars(db.select(Invitation).where(Invitation.email_key.startswith("ana@"))).one()

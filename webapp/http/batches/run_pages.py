@@ -68,6 +68,7 @@ def report_context(batch: Batch) -> dict[str, Any]:
         "linkable": is_open and current_user().may(Permission.MESSAGES_SEE),
         "changed": report.changed_since(batch),
         "unsent": report.count_unsent(batch),
+        "is_nobody_emailed": report.is_nobody_emailed(batch),
     }
 
 

@@ -72,6 +72,18 @@ def list_rows(batch: Batch, stage: str, limit: int) -> Sequence[Row]:
     return db.session.scalars(query.limit(limit)).all()
 
 
+def map_joined(batch: Batch) -> dict[int | None, bool]:
+    """Whether each of those invited has joined, by the invitation's id, without those who are no longer invited; one query."""
+    invited = select_invited(Invitation.id, HAS_JOINED).where(
+        Row.batch_id == batch.id,
+        IS_PENDING | HAS_JOINED,
+    )
+    found: dict[int | None, bool] = {}
+    for invitation_id, has_joined in db.session.execute(invited):
+        found[invitation_id] = bool(has_joined)
+    return found
+
+
 def find_users(rows: Iterable[Row]) -> dict[str | None, User]:
     """The users that these rows are about by now, by e-mail key; one query."""
     keys = [row.email_key or "" for row in rows]

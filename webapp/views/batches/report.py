@@ -13,12 +13,15 @@ from webapp.http.batches.run_pages import joined_context, report_context
 from webapp.http.questions import ask
 from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import Outcome, Row
-from webapp.services.batches import reminders, reverts, staging
+from webapp.services.batches import joining, reminders, reverts, staging
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
 
 bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
+
+JOINED_WORDS = {True: "Yes", False: "No", None: ""}
+"""Whether somebody who was invited has joined; blank for the others."""
 
 
 @bp.post("/retries")
@@ -89,9 +92,10 @@ def remind(batch_id: int) -> Answer:
 @bp.get("/report.csv")
 @require(Permission.BATCHES_SEE)
 def report(batch_id: int) -> Response:
-    """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
+    """Every row's outcome and reason, and who joined, as a file; `?outcome=skipped` for some rows, under a name of their own."""
     batch, outcome = batches.get_batch(batch_id), member(Outcome, request.args.get("outcome"))
     unsent = reports.unsent(batch)
+    joined = joining.map_joined(batch)
 
     def line(row: Row) -> tuple[str, ...]:
         reason = row.why or (
@@ -105,12 +109,13 @@ def report(batch_id: int) -> Response:
             row.groups,
             (row.outcome or Outcome.WAITING).value.capitalize(),
             reason,
+            JOINED_WORDS[joined.get(row.invitation_id)],
         )
 
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
     return attach(
         write_lines(
-            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason"),
+            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason", "Joined"),
             map(line, reports.list_rows(batch, outcome)),
         ),
         name,
