@@ -62,9 +62,10 @@ export function show() {
     put(part, "textContent", unknown ? "" : n.toLocaleString("en"));
     if (what) put(part.closest("button"), "hidden", !unknown && n === 0);
   }
-  const more = $("#select-everything");
-  put(more, "hidden", all || !head?.checked || total() <= shown.length);
-  put(more, "textContent", `Select all ${things(total())}${head && "found" in head.dataset ? " of this filter" : ""}`);
+  const more = $("#select-everything"), number = total().toLocaleString("en"), hasMore = !all && head?.checked && total() > shown.length;
+  for (const part of $$("[data-tally]")) put(part, "textContent", hasMore ? `${count.toLocaleString("en")} of ${number}` : things(count));
+  put(more, "hidden", !hasMore);
+  put(more, "textContent", `Select all ${number}${head && "found" in head.dataset ? " of this filter" : ""}`);
   put(bar(), "hidden", count === 0);
   document.body.toggleAttribute("data-chosen", count > 0);
   keep();

@@ -99,10 +99,11 @@ def _find_ids(batch: Batch, find: Find) -> list[Any]:
 
 
 def list_wide(batch: Batch) -> Sequence[Row]:
-    """Some of those who get wide access: new administrators first, then by their addresses."""
+    """Some of those who get wide access: new administrators first, then by their names."""
     admins = Row.change_dict["marks"].as_string().contains('"admin"')
     query = _filter(select(Row).options(_SHOWN), batch, Find(mark=Mark.WIDE)).order_by(None)
-    order = admins.desc(), func.lower(Row.email)
+    title = func.coalesce(func.nullif(Row.name, ""), Row.email)
+    order = admins.desc(), func.lower(title)
     return db.session.scalars(query.order_by(*order).limit(NAMED)).all()
 
 
