@@ -54,12 +54,13 @@ def report_context(batch: Batch) -> dict[str, Any]:
     may_invite = current_user().may(Permission.INVITATIONS_MAKE)
     card = joined_context(batch)
     lists = _list_rows(batch, tally, request.args.get("show", ""))
-    rows = [row for each in [card["newest"], *lists.values()] for row in each]
+    rows = [row for each in lists.values() for row in each]
     is_open = bool(card["joined"].pending or tally[Outcome.WAITING])
     return {
         **_common_context(batch, tally),
         **card,
-        **_people_context(rows),
+        "deliveries": outbox.find_deliveries({row.invitation_id or 0 for row in rows}),
+        "users": joining.find_users(rows),
         "is_revertible": may_invite and reverts.is_offered(batch),
         "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
@@ -74,23 +75,12 @@ def report_context(batch: Batch) -> dict[str, Any]:
 
 def joined_context(batch: Batch) -> dict[str, Any]:
     """What the card of those who joined shows."""
-    newest = joining.list_rows(batch, "joined", 1)
     return {
-        **_people_context(newest),
         "batch": batch,
         "joined": joining.count_joined([batch.id]).get(batch.id, joining.Joined()),
-        "newest": newest,
+        "last": joining.find_last(batch),
         "to_remind": reminders.count_due(batch, current_user()),
         "now": utcnow(),
-    }
-
-
-def _people_context(rows: Sequence[Row]) -> dict[str, Any]:
-    """Who these rows are about by now, and what became of their e-mails."""
-    invitations = {row.invitation_id or 0 for row in rows}
-    return {
-        "users": joining.find_users(rows),
-        "deliveries": outbox.find_deliveries(invitations),
     }
 
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 
 from webapp.db import db, in_json
 from webapp.models import Batch, Invitation, InvitationState, Outcome, Row, User
 from webapp.services.invitations.invitations import IS_PENDING
 
 HAS_JOINED = Invitation.state == InvitationState.ACCEPTED
-IS_WITHDRAWN = Invitation.id.is_(None) | (Invitation.state == InvitationState.REVOKED)
+IS_WITHDRAWN = or_(
+    Invitation.id.is_(None),
+    Invitation.state == InvitationState.REVOKED,
+)
 STAGES = {
     "joined": HAS_JOINED,
     "pending": IS_PENDING,
@@ -50,7 +53,10 @@ def count_joined(batch_ids: Iterable[int]) -> dict[int, Joined]:
         func.count(),
         func.max(Invitation.expires_at),
     )
-    query = query.where(in_json(Row.batch_id, batch_ids), IS_PENDING | HAS_JOINED)
+    query = query.where(
+        in_json(Row.batch_id, batch_ids),
+        IS_PENDING | HAS_JOINED,
+    )
     query = query.group_by(Row.batch_id, Invitation.state)
     found: dict[int, Joined] = {}
     for batch_id, state, n, until in db.session.execute(query):
@@ -63,9 +69,24 @@ def count_joined(batch_ids: Iterable[int]) -> dict[int, Joined]:
     return found
 
 
+def find_last(batch: Batch) -> Any:
+    """Who joined last: `name` and `closed_at`, or None."""
+    query = select_invited(User.name, Invitation.closed_at)
+    query = query.join(User, User.id == Invitation.user_id)
+    query = query.where(
+        Row.batch_id == batch.id,
+        HAS_JOINED,
+    )
+    query = query.order_by(Invitation.closed_at.desc())
+    return db.session.execute(query.limit(1)).first()
+
+
 def list_rows(batch: Batch, stage: str, limit: int) -> Sequence[Row]:
     """Rows of those who are at this one of STAGES: who joined last first, then in the file's order."""
-    query = select_invited(Row).where(Row.batch_id == batch.id, STAGES[stage])
+    query = select_invited(Row).where(
+        Row.batch_id == batch.id,
+        STAGES[stage],
+    )
     if stage == "joined":
         query = query.order_by(Invitation.closed_at.desc())
     query = query.order_by(Row.line)
