@@ -62,6 +62,8 @@ def test_by_mouse_and_its_undo(owner):
     review.locator(".toast:not([hidden])").get_by_role("button", name="Undo").click()
     toast(review, "Undone: tidied up 16 fixes. 9 groups stay")
     expect(review.get_by_label("Email, row 4", exact=True)).to_have_value("cleo@northfield")
+    review.locator("#tidy-up-open").click()
+    expect(review.locator(".toast")).to_have_count(0)
 
 
 def test_by_keyboard_alone(owner):
