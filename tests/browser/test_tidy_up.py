@@ -110,6 +110,19 @@ def test_fits_and_says_when_nothing_is_ticked(owner, width):
     expect(sheet.get_by_label("Lab keeper, row 6")).not_to_be_checked()
 
 
+def test_a_long_list_of_one_kind_keeps_its_head_and_foot_in_sight(owner):
+    upload(owner, "Email,Role,Groups\n" + "".join(f"u{n}@northfield.example,Analyst,Stage {n}\n" for n in range(60)))
+    review = owner.page
+    review.locator("#tidy-up-open").click()
+    sheet = panel(review)
+    sheet.get_by_text("Show 52 more").click()
+    for width, height in ((1440, 900), (390, 844)):
+        review.set_viewport_size({"width": width, "height": height})
+        sheet.get_by_label("Create Stage 59,").scroll_into_view_if_needed()
+        expect(sheet.get_by_role("heading", name="Tidy up", exact=True)).to_be_in_viewport()
+        expect(sheet.get_by_role("button", name="Apply 60 fixes")).to_be_in_viewport()
+
+
 def test_without_the_script_it_is_a_page(owner, open_page, portal):
     path = upload(owner, file_of("Attic"))
     page = open_page(java_script_enabled=False, storage_state=owner.page.context.storage_state()).page
