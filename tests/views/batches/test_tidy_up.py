@@ -398,3 +398,12 @@ class TestManyAlike:
         edit(owner, batch, 61, "role", "Analyst")
         panel.post("Remove u0@x.org", "10 other fixes")
         assert len(cells(batch)) == 50
+
+    def test_what_gives_all_groups_is_not_ticked_among_them_either(self, admin, change_settings):
+        make_group("Library")
+        change_settings(max_rows=200)
+        pairs = "".join(f"u{n}@x.org,Remote,Library\nu{n}@x.org,Remote,Student Devices\n" for n in range(50))
+        wide = "zoe@x.org,Remote,Library\nzoe@x.org,Remote,All groups\n"
+        panel = Panel(admin, stage(admin, "Email,Role,Groups\n" + pairs + wide))
+        assert "1 other fix" in panel.lines
+        assert len(panel.ticked) == 50
