@@ -12,7 +12,7 @@ help: ## Say what there is
 run: venv ## Start Muster: queue, database, workers, web
 	@exec $(PY) -m webapp.supervisor
 
-demo: venv ## Start Muster with an example school, in a folder of its own that is filled anew
+demo: venv ## Start Muster with an example school, in a folder of its own that each start fills again
 	@exec $(PY) -m demo
 
 # A file is played by one process. Three keep two processors busy: each waits a fifth of the time for others. Python keeps what it has compiled, whatever the environment says: here it starts a hundred times.

@@ -24,8 +24,9 @@ def figures() -> list[Figure]:
             held = _Held()
 
             def tidy(by: User) -> None:
-                found = fixes.find_fixes(db.session.get_one(Batch, batch_id)).all
-                tidy_up(batch_id, by, Choice(frozenset(fix.id for fix in found)))
+                batch = db.session.get_one(Batch, batch_id)
+                ids = frozenset(fix.id for fix in fixes.find_fixes(batch).all)
+                tidy_up(batch_id, by, Choice(ids, batch.version))
 
             def measured(what: str, step: Callable[[User], object]) -> list[Figure]:
                 by = db.session.scalars(db.select(User).limit(1)).one()

@@ -194,7 +194,7 @@ class Floor:
 
 
 def same_page(html: str) -> str:
-    """The shortest template that makes a page of the grid anew: its frame as it is, its second row for every row.
+    """The shortest template that makes a page of the grid again: its frame as it is, its second row for every row.
 
     The page is of rows that `bench.portal.people` makes, none of which has a problem or exists already but the first.
     """

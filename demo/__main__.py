@@ -1,4 +1,4 @@
-"""Starts Muster on a folder that is filled anew with an example school.
+"""Starts Muster on a folder that it fills with an example school.
 
 `python -m demo [FOLDER]`
 """

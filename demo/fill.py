@@ -115,7 +115,7 @@ def let_pass(hours: int) -> None:
 
 
 def stamp_events() -> None:
-    """Stamp what the audit log says anew: its times are others now."""
+    """Stamp the entries of the audit log again: their times have changed."""
     begin_write()
     with events.unlock():
         for event in db.session.scalars(select(AuditEvent)):

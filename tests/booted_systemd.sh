@@ -140,7 +140,7 @@ main=$(show muster MainPID)
 web=$(web_process)
 booted sh -c "kill -9 $web"
 until_it 60 "the web server is back" is_another_web "$web"
-[ "$(show muster MainPID)" = "$main" ] || die "the supervisor was started anew, though the web server alone was killed"
+[ "$(show muster MainPID)" = "$main" ] || die "the supervisor was started again, though the web server alone was killed"
 booted sh -c "kill -9 $main"
 until_it 120 "all of it is back" is_up_again muster 1
 

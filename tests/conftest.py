@@ -161,7 +161,7 @@ def app(whole_app: Flask) -> Iterator[Flask]:
 
 
 def _reset_database(app: Flask) -> None:
-    """Every table empty but for what `setup.prepare` made."""
+    """Every table empty except what `setup.prepare` made."""
     tables = [table.name for table in reversed(Base.metadata.sorted_tables) if table.name != "audit_events"]
     statements = ["UPDATE audit_chain SET unlocked = true", *(f"DELETE FROM {name}" for name in ("audit_events", *tables))]
     with db.engine.connect().execution_options(write=True) as connection, connection.begin():

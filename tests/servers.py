@@ -81,7 +81,7 @@ class PostgreSQL:
         _wait_for(self._process, lambda: _answers(self.url), "PostgreSQL")
 
     def stop(self, number: int = signal.SIGINT) -> None:
-        """At once, whoever is connected. SIGINT ends all connections in order; SIGQUIT is a crash."""
+        """At once, with all connections open. SIGINT ends all connections in order; SIGQUIT is a crash."""
         if self._process is None:
             return
         self._process.send_signal(number)
@@ -112,13 +112,13 @@ def create_database(server: str, name: str) -> str:
 
 
 def drop_database(server: str, name: str) -> None:
-    """The database is gone, whoever is connected to it."""
+    """The database is gone, even with connections to it."""
     with psycopg.connect(_plain(server), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def hang_up(url: str) -> None:
-    """Whoever is connected to this database is so no more."""
+    """All connections to this database end."""
     everybody = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with psycopg.connect(_plain(url), autocommit=True) as connection:
         connection.execute(f"SELECT pg_terminate_backend(pid) {everybody}")

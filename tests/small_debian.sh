@@ -70,7 +70,7 @@ bring_checkout() {
         tar --create --verbatim-files-from --files-from=-) | tar --extract --directory="$1$2" --no-same-owner
 }
 
-# within ROOT USER COMMAND...: run it there, with no setting of this machine but for what apt and pip need to reach the network.
+# within ROOT USER COMMAND...: run it there, with no setting of this machine except what apt and pip need to reach the network.
 within() {
     local root=$1 user=$2 home=/root needed
     shift 2

@@ -30,7 +30,7 @@ from tests.ports import free_port
 
 CERTIFICATE = Path(__file__).parent / "smtp_sink.pem"
 HANG, CUT = "hang", "cut"
-"""What `answer` takes beside an SMTP answer: no answer for an hour; the connection ends."""
+"""What `answer` takes in place of an SMTP answer: no answer for an hour; the connection ends."""
 
 
 @dataclass(frozen=True)

@@ -132,11 +132,12 @@ def make_review(by: User, lines: Sequence[tuple[str, str, str]] = LINES) -> Batc
 
 def tidy(batch_id: int, by: User, *kinds: str, only: int | None = None) -> tidy_up.TidyUp:
     """Tidy up what is safe of these kinds; or but one fix, by its place among them."""
-    found = fixes.find_fixes(db.session.get_one(Batch, batch_id)).all
+    batch = db.session.get_one(Batch, batch_id)
+    found = fixes.find_fixes(batch).all
     safe = [fix for fix in found if fix.is_safe and fix.kind in kinds]
     if only is not None and safe:
         safe = [safe[only % len(safe)]]
-    return tidy_up.tidy_up(batch_id, by, tidy_up.Choice(frozenset(fix.id for fix in safe)))
+    return tidy_up.tidy_up(batch_id, by, tidy_up.Choice(frozenset(fix.id for fix in safe), batch.version))
 
 
 def rows_now(batch_id: int) -> list[Row]:

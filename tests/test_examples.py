@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from demo.fill import FILES, GROUPS
 from webapp.core.plan.planner import Plan
-from webapp.models import BatchState
+from webapp.db import db
+from webapp.models import BatchState, User
 
 from tests.factories import make_group
 from tests.steps import carry_out, rows_of, stage
@@ -21,7 +22,9 @@ def school(owner):
     """The Owner of a school with the demo's groups."""
     for name in GROUPS:
         make_group(name)
-    owner.user.email = owner.user.email_key = "margaret.doyle@hillcrest.sch.uk"
+    user = db.session.get_one(User, owner.user.id)
+    user.email = user.email_key = "margaret.doyle@hillcrest.sch.uk"
+    db.session.commit()
     return owner
 
 
@@ -36,6 +39,24 @@ def test_staff_has_25_people_and_16_problems(school):
     assert found == {Plan.ATTENTION: 16, Plan.INVITE: 8, Plan.DUPLICATE: 1}
     assert batch.counts["admin"] == 2
     assert batch.reading.startswith("semicolon-separated, Windows-1252")
+
+
+def test_of_the_16_problems_of_staff_two_clicks_leave_those_that_take_a_person(school):
+    batch, _ = plans(school, EXAMPLES, "staff.csv")
+    panel = f"/batches/{batch.id}/tidy-up"
+    page = school.get(panel).page
+    ticked = [box["value"] for box in page.all("input", name="ids") if "checked" in box]
+    school.post(panel, {"ids": ticked, "version": page.values("version")})
+    assert "6 need attention" in school.get(f"/batches/{batch.id}").page.text
+    left = [row for row in rows_of(batch) if row.plan is Plan.ATTENTION and not row.removed_at]
+    assert [(row.email, row.role) for row in left] == [
+        ("harriet.moss@hillcrest.sch.uk", "Teacher"),
+        ("imran.aziz@hillcrest.sch.uk", "Teacher"),
+        ("jo.whitfield@hillcrest.sch.uk", "Teacher"),
+        ("", "Remote"),
+        ("rosa.martinez@hillcrest.sch.uk", ""),
+        ("ursula.king@hillcrest.sch.uk", "Owner"),
+    ]
 
 
 def test_new_starters_is_a_workbook_with_a_sheet_and_lines_above_the_header(school):

@@ -303,7 +303,8 @@ def test_columns_of_files_are_kept_by_their_places(upgraded: Callable[[str], Non
     upgraded("head")
     uses = {"0": "role", "1": "email", "2": "groups", "3": "member", "4": "member", "5": "groups"}
     assert db.session.scalar(select(BatchFile.columns)) == uses
-    assert db.session.scalar(select(HeaderMapping.columns)) == {"0": "email"}
+    remembered = db.session.scalars(select(HeaderMapping)).one()
+    assert (remembered.columns, remembered.is_before_names) == ({"0": "email"}, True)
     assert db.session.scalar(select(Batch.columns)) == {"0": "email"}
 
 

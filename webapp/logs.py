@@ -17,7 +17,7 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 FIELDS = ("method", "path", "status", "ms", "user")
-"""What a line may carry beside its words, by `extra`; what libraries add is not taken over."""
+"""What a line may carry in addition to its words, by `extra`; what libraries add is not taken over."""
 
 LARGEST_FILE = 5_000_000
 """Bytes after which the file is moved aside, in place of the one before."""

@@ -62,7 +62,7 @@ def upgrade():
         batch_op.add_column(sa.Column('read_cells', sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
         batch_op.add_column(sa.Column('problems', sa.String(length=32), server_default='', nullable=False))
 
-    # What is under review is planned anew, which fills `problems`.
+    # What is under review is planned again, which fills `problems`.
     op.execute('UPDATE organisation SET directory_version = directory_version + 1')
 
 

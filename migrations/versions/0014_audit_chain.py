@@ -44,7 +44,7 @@ def upgrade():
         batch_op.add_column(sa.Column('tally', sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column('rows_deleted_at', sa.DateTime(), nullable=True))
 
-    # Whoever rebuilds audit_events on SQLite makes its triggers again.
+    # A migration that rebuilds audit_events on SQLite makes its triggers again.
     if op.get_bind().dialect.name == 'sqlite':
         locked = LOCKED.format(no=0)
         op.execute(f"CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events WHEN OLD.seq IS NOT NULL AND {locked} "

@@ -18,7 +18,7 @@ def upgrade():
         batch_op.create_index('ix_rows_batch_id_likely_domain', ['batch_id', 'likely_domain'], unique=False,
                               sqlite_where=sa.text('likely_domain IS NOT NULL'), postgresql_where=sa.text('likely_domain IS NOT NULL'))
 
-    # What is under review is planned anew, which fills `likely_domain`.
+    # What is under review is planned again, which fills `likely_domain`.
     op.execute('UPDATE organisation SET directory_version = directory_version + 1')
 
 

@@ -43,7 +43,7 @@ def give_out_no_id_twice():
                   f"FROM audit_events WHERE subject_type = '{table}'), 0))")
         op.execute(f"DELETE FROM sqlite_sequence WHERE name = '{table}'")
         op.execute(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', ({newest}))")
-    # Whoever rebuilds audit_events on SQLite makes its triggers again.
+    # A migration that rebuilds audit_events on SQLite makes its triggers again.
     op.execute(f"CREATE TRIGGER audit_events_not_changed BEFORE UPDATE ON audit_events WHEN OLD.seq IS NOT NULL AND {LOCKED} "
                f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END")
     op.execute(f"CREATE TRIGGER audit_events_not_deleted BEFORE DELETE ON audit_events WHEN {LOCKED} "

@@ -26,7 +26,7 @@ document.addEventListener("htmx:before:swap", (e) => {
   }
 });
 
-// An earlier answer may have drawn the cell that asked anew: the answer goes to the one that is there now.
+// An earlier answer may have replaced the cell that asked: the answer goes to the one that is there now.
 document.addEventListener("htmx:after:request", (e) => {
   const { ctx } = e.detail;
   if (ctx.target?.id && !ctx.target.isConnected) ctx.target = document.getElementById(ctx.target.id) ?? ctx.target;

@@ -1,6 +1,6 @@
 // Dialogs that are opened by a button.
 import { $, $$, make, on } from "./dom.js";
-import { toasts } from "./toasts.js";
+import { dismissGood, toasts } from "./toasts.js";
 
 // A modal dialog makes the rest of the page inert, toasts too: they live in the dialog while it is open.
 export function openDialog(dialog) {
@@ -26,7 +26,8 @@ on("click", "[data-open]", (e, opener) => {
   e.preventDefault();
   opener.closest("[popover]:popover-open")?.hidePopover();
   dialog.dispatchEvent(new CustomEvent("muster:open", { detail: opener }));
-  for (const part of $$("[data-anew]", dialog)) wait(part, dialog); // htmx fetches what it holds each time
+  for (const part of $$("[data-refetch]", dialog)) wait(part, dialog); // htmx fetches what it holds each time
+  dismissGood();
   openDialog(dialog);
 });
 

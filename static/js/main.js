@@ -9,3 +9,4 @@ import "./choices.js";
 import "./invite.js";
 import "./group-picker.js";
 import "./reopen.js";
+import "./joined.js";

@@ -3,7 +3,7 @@
 // answers replace the lines. Where the bar says data-kept, it is kept from page to page of the list; else only what is seen stays picked.
 import { $, $$, isModal, on } from "./dom.js";
 
-const put = (element, name, value) => { if (element[name] !== value) element[name] = value; }; // what is so already is not written: it would be styled anew
+const put = (element, name, value) => { if (element[name] !== value) element[name] = value; }; // what is so already is not written: it would be styled again
 const bar = () => $("#selection");
 const boxes = () => $$("[data-pick]");
 const page = () => $("#pick-page"); // the box of all on the page: data-total and data-filter tell of the whole list
@@ -13,7 +13,7 @@ const things = (n) => `${n.toLocaleString("en")} ${n === 1 ? bar().dataset.noun 
 
 const chosen = new Map(); // value of the box -> what can be done to it (data-can)
 let everything = null; // the filter of which everything is picked, also what is on other pages
-const spared = new Set(); // but for these, where the bar has a place for them
+const spared = new Set(); // except these, where the bar has a place for them
 let last = null; // the value that a Shift-click counts from
 
 // ------------------------------------------------------------------------------------------ Kept from page to page
@@ -25,8 +25,8 @@ function keep() {
 function recall() {
   const near = bar()?.dataset.kept.split(" ") ?? [], from = document.referrer && new URL(document.referrer);
   const came = from && from.origin === location.origin && near.some((path) => from.pathname.startsWith(path));
-  const anew = performance.getEntriesByType("navigation")[0]?.type === "navigate" && !came;
-  if (anew) return sessionStorage.removeItem(PLACE); // from elsewhere one begins with nothing
+  const begins = performance.getEntriesByType("navigation")[0]?.type === "navigate" && !came;
+  if (begins) return sessionStorage.removeItem(PLACE); // from elsewhere one begins with nothing
   try {
     const kept = JSON.parse(sessionStorage.getItem(PLACE)) ?? {};
     for (const [value, can] of kept.chosen ?? []) chosen.set(value, can);
@@ -62,9 +62,10 @@ export function show() {
     put(part, "textContent", unknown ? "" : n.toLocaleString("en"));
     if (what) put(part.closest("button"), "hidden", !unknown && n === 0);
   }
-  const more = $("#select-everything");
-  put(more, "hidden", all || !head?.checked || total() <= shown.length);
-  put(more, "textContent", `Select all ${things(total())}${head && "found" in head.dataset ? " of this filter" : ""}`);
+  const more = $("#select-everything"), number = total().toLocaleString("en"), hasMore = !all && head?.checked && total() > shown.length;
+  for (const part of $$("[data-tally]")) put(part, "textContent", hasMore ? `${count.toLocaleString("en")} of ${number}` : things(count));
+  put(more, "hidden", !hasMore);
+  put(more, "textContent", `Select all ${number}${head && "found" in head.dataset ? " of this filter" : ""}`);
   put(bar(), "hidden", count === 0);
   document.body.toggleAttribute("data-chosen", count > 0);
   keep();

@@ -1,4 +1,4 @@
-// Tidy up: what the ticks come to, before anything is applied. The server says the same of the ticks at first.
+// Tidy up: what the ticks come to, before anything is applied.
 import { $, $$, on } from "./dom.js";
 
 const panel = () => $("#tidy-up-form");
@@ -9,9 +9,10 @@ const rows = (n) => (n === 1 ? "1 row" : `${n.toLocaleString("en")} rows`);
 
 function describe(form, ticked, count) {
   let touched = 0, left = 0;
-  for (const [n, touching, needed, removing] of JSON.parse(form.dataset.effects)) {
+  const removing = boxes(form).filter((box) => box.checked && "removes" in box.dataset).map((box) => box.value);
+  for (const [n, touching, needed] of JSON.parse(form.dataset.effects)) {
     if (touching.some((id) => ticked.has(id))) touched += n;
-    if (needed && !needed.every((id) => ticked.has(id)) && !removing.some((id) => ticked.has(id))) left += n;
+    if (needed && !needed.every((id) => ticked.has(id)) && !removing.some((id) => touching.includes(id))) left += n;
   }
   return `${fixes(count)} in ${rows(touched)}. ${left ? `${rows(left)} still ${left === 1 ? "needs" : "need"} you.` : "Then every row is ready."}`;
 }

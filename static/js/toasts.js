@@ -17,6 +17,8 @@ function dismiss(t) {
   held &&= toasts.matches(":hover, :focus-within");
   schedule();
 }
+// A dialog begins without what was said of the page: it would lie over its fields.
+export const dismissGood = () => good().forEach(dismiss);
 export function toast(text, tone = "ok") {
   const t = make("div", { className: "toast" });
   t.dataset.tone = tone;

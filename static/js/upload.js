@@ -2,11 +2,15 @@
 import { $, $$, on, plural } from "./dom.js";
 import { focusProblem } from "./dialogs.js";
 import { foreign } from "./requests.js";
+import { toast } from "./toasts.js";
 
 // The upload: XMLHttpRequest, because fetch (and so htmx) tells nothing about progress. It starts as soon as a file is chosen
 // or dropped; a drop needs no code, for the file input lies over the whole zone.
-let upload = null;
-export const abortUpload = () => upload?.abort();
+let upload = null, several = null;
+export function abortUpload() {
+  upload?.abort();
+  several?.abort();
+}
 const size = (bytes) => bytes < 1e3 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
 function nameFile(panel, file) {
@@ -99,26 +103,32 @@ export async function take(panel, files) {
     input.files = holder.files;
     return send(panel);
   }
-  const refused = [];
+  const refused = [], { signal } = several = new AbortController();
   for (const [n, file] of files.entries()) {
     nameFile(panel, file);
     state(panel, "busy");
     $("[data-upload-status]", panel).textContent = `Checking file ${n + 1} of ${files.length}`;
     $("progress", panel).value = (100 * n) / files.length;
-    const why = await stage(panel, file);
+    const why = await stage(panel, file, signal);
+    if (signal.aborted) return stopped(panel, n - refused.length, files.length);
     if (why) refused.push(`${file.name}: ${why}`);
   }
   if (!refused.length) return location.assign(panel.dataset.list);
   const rest = files.length - refused.length, all = () => location.assign(panel.dataset.list);
   refuse(panel, refused.join(" "), rest ? `Nothing was sent. ${plural(rest, "other file")} can be reviewed under Uploads.` : "Nothing was sent.", rest && all, "See uploads");
 }
+// The dialog was closed: no file more, and nobody is taken from what they do now.
+function stopped(panel, taken, all) {
+  state(panel, null);
+  if (taken) toast(`${taken} of ${all} files can be reviewed under Uploads. The rest was not uploaded.`, "info");
+}
 /** -> why the server does not take this file; "" where it does. */
-async function stage(panel, file) {
+async function stage(panel, file, signal) {
   if (file.size > Number(panel.dataset.maxMb) * 1024 * 1024) return `It is larger than ${panel.dataset.maxMb} MB.`;
   const body = new FormData(panel);
   body.set("file", file);
   try {
-    const answer = await fetch(panel.action, { method: "POST", body, headers: { "HX-Request": "true", "X-CSRFToken": body.get("csrf_token") } });
+    const answer = await fetch(panel.action, { method: "POST", body, signal, headers: { "HX-Request": "true", "X-CSRFToken": body.get("csrf_token") } });
     if (answer.headers.get("HX-Redirect")) return "";
     if (!answer.headers.get("Muster-Answer")) return foreign(answer.status);
     const said = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -63,7 +63,7 @@ def test_who_makes_an_admin_gives_the_password_by_keyboard_alone(owner, portal):
     expect(dialog.get_by_label("Your password")).to_be_focused()
     page.keyboard.type("not my password")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_text("This is not your password. Nothing was changed.")).to_be_visible()
+    expect(dialog.get_by_text("This is not your password. Nothing was sent.")).to_be_visible()
     expect(dialog.get_by_label("Your password")).to_be_focused()
     expect(dialog.get_by_label("Your password")).to_have_value("")
     owner.axe("a wrong password")

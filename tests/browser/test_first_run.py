@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, fits, send, sign_in, sign_in_by_form, upload
+from tests.browser.conftest import PASSWORD, Held, fits, send, sign_in, sign_in_by_form, upload
 
 SETTINGS = {"MUSTER_OWNER_EMAIL": "", "MUSTER_OWNER_PASSWORD": "", "MUSTER_GROUPS": "", "MUSTER_MAIL_URL": ""}
 OWNER = "maren.okafor@northfield.example"
@@ -151,23 +151,42 @@ def test_a_file_is_dropped(open_page, portal):
     expect(page.get_by_text("dropped.csv")).to_be_visible()
 
 
-def test_several_files_are_dropped(open_page, portal):
-    watched = open_page()
-    sign_in(watched, OWNER)
-    drop = """files => { const d = new DataTransfer();
+DROP = """files => { const d = new DataTransfer();
         for (const [name, text] of Object.entries(files)) d.items.add(new File([text], name, {type: "text/csv"}));
         const drop = new DragEvent("drop", {dataTransfer: d, bubbles: true, cancelable: true});
         document.querySelector("#upload-file").dispatchEvent(drop); }"""
+
+
+def test_several_files_are_dropped(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
     page = watched.go("/users?invite=bulk")
-    page.evaluate(drop, {"north.csv": "Email,Role\na@x.org,Remote\n", "empty.csv": ""})
+    page.evaluate(DROP, {"north.csv": "Email,Role\na@x.org,Remote\n", "empty.csv": ""})
     alert = page.get_by_role("dialog").get_by_role("alert")
     expect(alert).to_contain_text("empty.csv: This file is empty.")
     expect(alert).to_contain_text("Nothing was sent. 1 other file can be reviewed under Uploads.")
     watched.axe("one of two files refused")
-    page.evaluate(drop, {"south.csv": "Email,Role\nb@x.org,Remote\n", "west.csv": "Email,Role\nc@x.org,Remote\n"})
+    page.evaluate(DROP, {"south.csv": "Email,Role\nb@x.org,Remote\n", "west.csv": "Email,Role\nc@x.org,Remote\n"})
     page.wait_for_url("**/batches")
     for name in ("north.csv", "south.csv", "west.csv"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
+def test_several_files_stop_with_the_dialog(open_page, portal):
+    watched = open_page()
+    sign_in(watched, OWNER)
+    page = watched.go("/users?invite=bulk")
+    held = Held(page)
+    held.on_the_way("**/batches")
+    page.evaluate(DROP, {"first.csv": "Email,Role\nd@x.org,Remote\n", "second.csv": "Email,Role\ne@x.org,Remote\n"})
+    held.wait()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Invite Users").click()
+    page.set_input_files("#upload-file", {"name": "late.csv", "mimeType": "text/csv", "buffer": b"Email,Role\nf@x.org,Remote\n"})
+    expect(page.get_by_role("heading", level=1)).to_have_text("Review late.csv")
+    page = watched.go("/batches")
+    expect(page.get_by_role("link", name="late.csv")).to_be_visible()
+    expect(page.get_by_role("link", name="second.csv")).to_have_count(0)
 
 
 def test_the_dialog_by_keyboard_alone(open_page, portal):

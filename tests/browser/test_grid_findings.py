@@ -66,7 +66,7 @@ class TestNothingTypedIsLost:
         expect(cell).to_have_attribute("aria-invalid", "true")
         expect(page.locator("#edit-status")).to_have_text("Not saved. Check your connection and press Enter again.")
         review.axe("an edit that was not saved")
-        page.get_by_label("Role, row 5").select_option("Analyst")  # an answer that draws its row anew
+        page.get_by_label("Role, row 5").select_option("Analyst")  # an answer that draws its row again
         expect(page.locator("#edit-status")).to_contain_text("Row 5: No problem.")
         expect(told).to_be_visible()
         cell.press("Enter")
@@ -226,7 +226,7 @@ class TestNothingIsOutOfReach:
 class TestManyRows:
     def test_one_taken_out_of_all_leaves_all_others(self, long):
         long.get_by_label("Select all rows on this page").check()
-        long.get_by_role("button", name="Select all 300 rows").click()
+        long.get_by_role("button", name="Select all 300").click()
         long.get_by_label("Select row 5", exact=True).uncheck()
         expect(long.locator("#selected-count").get_by_text("299 rows selected").first).to_be_visible()
         long.get_by_role("button", name="Remove 299").click()

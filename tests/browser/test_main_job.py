@@ -48,7 +48,7 @@ def test_from_a_file_to_an_accepted_invitation(owner, open_page, portal):
     page.get_by_role("button", name="Replace “Techer Laptops” by “Teacher Laptops”, row 4").click()
     expect(page.get_by_label("Groups, row 4")).to_have_text("Teacher Laptops")
     page.get_by_role("button", name="Replace “Analsyt” by “Analyst”, row 5").click()
-    expect(page.get_by_text("Same email as row 2")).to_be_visible()
+    expect(page.get_by_text("Same as row 2. Left out.")).to_be_visible()
     expect(page.get_by_role("button", name="Send 3 invitations")).to_be_enabled()
     page.reload()
     owner.axe("the review, repaired")

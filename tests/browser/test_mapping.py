@@ -169,7 +169,6 @@ def test_pasting_a_table_by_keyboard_alone(owner):
     summary = page.get_by_text("Paste from a spreadsheet")
     summary.focus()
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
     expect(page.get_by_label("Rows, with or without the header")).to_be_focused()
     owner.axe("pasting")
     page.keyboard.insert_text("Email\tRole\npasted@northfield.example\tAnalyst\n")

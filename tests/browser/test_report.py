@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OWNER, PASSWORD, Watched, send, sign_in, token, upload
+from tests.run.conftest import wait_until
 
 PEOPLE = ["ines", "jonas", "lena", "nadia", "omar", "pia", "quentin"]
 FILE = (
@@ -70,12 +71,33 @@ def test_counts_by_itself_who_joins_and_keeps_the_focus(owner, report, open_page
     expect(page.get_by_role("status").filter(has_text="joined")).to_have_text("1 of 7 joined")
 
 
+def test_asks_for_nothing_in_a_hidden_tab(owner, report):
+    page = owner.page
+    page.clock.install()
+    owner.go(report)
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.isAway })")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/joined" in request.url else None)
+    page.evaluate("window.isAway = true")
+    page.clock.fast_forward(40_000)
+    page.wait_for_timeout(300)
+    assert asked == []
+    page.evaluate("window.isAway = false")
+    with page.expect_request("**/joined?*"):
+        page.clock.fast_forward(16_000)
+
+
 def test_reminds_by_keyboard(owner, report, portal):
     page = owner.go(report)
-    page.get_by_role("link", name="Remind 6").press("Enter")
+    button = page.locator("#remind")
+    n = button.inner_text().removeprefix("Remind ")
+    button.press("Enter")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("heading", name="Send a reminder to 6 people?")).to_be_focused()
+    expect(dialog.get_by_role("heading", name=f"Send a reminder to {n} people?")).to_be_focused()
     owner.axe_at_both_widths("the question")
-    dialog.get_by_role("button", name="Remind 6").press("Enter")
-    expect(page.get_by_text("A reminder goes to 6 people.")).to_be_visible()
+    dialog.get_by_role("button", name=f"Remind {n}").press("Enter")
+    expect(page.get_by_text(f"Reminders are on their way to {n} people.")).to_be_visible()
+    page.reload()
     expect(page.get_by_role("button", name="Sent 1 minute ago")).to_be_disabled()
+    to_pia = ["pia@northfield.example"]
+    wait_until(lambda: [each.recipients for each in portal.sink.messages].count(to_pia) == 2, "Pia is reminded")

@@ -62,6 +62,8 @@ def test_by_mouse_and_its_undo(owner):
     review.locator(".toast:not([hidden])").get_by_role("button", name="Undo").click()
     toast(review, "Undone: tidied up 16 fixes. 9 groups stay")
     expect(review.get_by_label("Email, row 4", exact=True)).to_have_value("cleo@northfield")
+    review.locator("#tidy-up-open").click()
+    expect(review.locator(".toast")).to_have_count(0)
 
 
 def test_by_keyboard_alone(owner):
@@ -106,6 +108,19 @@ def test_fits_and_says_when_nothing_is_ticked(owner, width):
     expect(sheet.get_by_role("button", name="Apply", exact=True)).to_be_disabled()
     sheet.get_by_label("All of Words Muster does not know").press("Space")
     expect(sheet.get_by_label("Lab keeper, row 6")).not_to_be_checked()
+
+
+def test_a_long_list_of_one_kind_keeps_its_head_and_foot_in_sight(owner):
+    upload(owner, "Email,Role,Groups\n" + "".join(f"u{n}@northfield.example,Analyst,Stage {n}\n" for n in range(60)))
+    review = owner.page
+    review.locator("#tidy-up-open").click()
+    sheet = panel(review)
+    sheet.get_by_text("Show 52 more").click()
+    for width, height in ((1440, 900), (390, 844)):
+        review.set_viewport_size({"width": width, "height": height})
+        sheet.get_by_label("Create Stage 59,").scroll_into_view_if_needed()
+        expect(sheet.get_by_role("heading", name="Tidy up", exact=True)).to_be_in_viewport()
+        expect(sheet.get_by_role("button", name="Apply 60 fixes")).to_be_in_viewport()
 
 
 def test_without_the_script_it_is_a_page(owner, open_page, portal):

@@ -4,7 +4,7 @@
         ... MUSTER_MAIL_URL=mail.url ...
         mail.plan("dot", HOLD)                 # the next message is whole, and is not answered
         mail.wait_for("held", at="dot")
-        ...                                    # kill whoever waits for the answer
+        ...                                    # kill the one that waits for the answer
         mail.go()
 
 Its log is append-only and outlives it: one JSON object a line, with the time. It is written before anybody hears of it, so that
@@ -32,7 +32,7 @@ from tests.ports import free_port
 
 TOP = Path(__file__).parents[2]
 HOLD, CUT = "hold", "cut"
-"""What a plan says beside an SMTP answer: nothing is said until `go`; the connection is reset."""
+"""What a plan says in place of an SMTP answer: nothing is said until `go`; the connection is reset."""
 POINTS = ("greeting", "ehlo", "mail", "rcpt", "data", "middle", "dot")
 """Where a plan applies. middle: half of the message is read; dot: all of it. What is held or cut at "dot" was taken."""
 PATIENCE = 30  # seconds

@@ -305,7 +305,7 @@ class Portal:
             server.flushall()
 
     def restart_queue(self) -> None:
-        """Killed, and started again empty by whoever keeps it."""
+        """Killed, and started again empty by those who keep it."""
         if self.valkey:
             self.valkey.kill()
             self.valkey.start()

@@ -28,7 +28,7 @@ POINTS = [
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("point", POINTS)
 def test_restarted_at_a_point(portal: Portal, verdict: Verdict, point: str, how: str) -> None:
-    """Whoever was in a transaction has lost it, and everybody finds the database again."""
+    """A process in a transaction has lost it, and everybody finds the database again."""
     assert portal.postgresql
     batch_id = portal.uploaded(20)
     with portal.points.armed(point) as reached:

@@ -75,7 +75,7 @@ def test_full_in_the_midst_of_it(files: Portal, verdict: Verdict) -> None:
 @pytest.mark.parametrize("files", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("point", ["run_chunk.before", "claim.after", "begin_data.committed", "record_sent.before"])
 def test_full_for_the_database_too(files: Portal, verdict: Verdict, point: str) -> None:
-    """Nothing can be written down, not even that nothing can: whoever was in the gap then sends once more, to the same file."""
+    """Nothing can be written down, not even that nothing can: a worker in the gap then sends once more, to the same file."""
     with files.points.armed(point) as reached:
         batch_id = files.invite(20)
         reached()

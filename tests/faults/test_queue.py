@@ -19,7 +19,7 @@ SWEEP = 15.0
 
 
 def kill(portal: Portal) -> None:
-    """Whoever keeps it starts it again, empty."""
+    """Those who keep it start it again, empty."""
     portal.restart_queue()
 
 

@@ -47,7 +47,7 @@ def quietly(command: Callable[..., object], *args: object) -> threading.Thread:
 def test_the_web_server_is_ended_or_frozen_at_a_point(
     portal: Portal, verdict: Verdict, number: signal.Signals, point: str
 ) -> None:
-    """Whoever comes back afterwards finds either all of it done or nothing, and can go on; once it is thawed, all of it."""
+    """A person who comes back afterwards finds either all of it done or nothing, and can go on; once it is thawed, all of it."""
     people, name = portal.people(), portal.fresh("killed")
     batch_id = None if point.startswith("stage") else portal.owner.upload(people, name)
     with portal.points.armed(point) as reached:

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def brought_to(portal: Portal, point: str) -> Iterator[Callable[[], int]]:
-    """Whoever comes to this point next waits there until the block ends. -> a function that tells who: its process id."""
+    """The next process at this point waits there until the block ends. -> a function that tells who: its process id."""
     place, _, name = point.partition(".")
     if place != "mail":
         with portal.points.armed(point) as reached:
@@ -112,7 +112,7 @@ def test_ended_at_one_point_after_another_in_real_time(portal: Portal, verdict: 
     """Nobody sets a lease back: what a dead worker had is taken over by itself, in time."""
     batch_ids = []
     for point in IN_THE_WORKER + AT_THE_MAIL_SERVER:
-        if point.endswith(".commit"):  # whoever waits within a transaction holds up the confirming of the next
+        if point.endswith(".commit"):  # a process that waits within a transaction holds up the confirming of the next
             continue
         batch_ids.append(batch_id := portal.uploaded())
         with brought_to(portal, point) as reached:

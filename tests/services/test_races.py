@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from webapp.core.errors import ConflictError, MusterError
@@ -22,6 +23,8 @@ from webapp.models import (
     Invitation,
     InvitationState,
     Message,
+    MessageKind,
+    MessageState,
     Outcome,
     Role,
     Row,
@@ -29,7 +32,7 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.services.accounts import sessions
+from webapp.services.accounts import password_reset, sessions
 from webapp.services.batches import (
     actions,
     bulk_edit,
@@ -38,17 +41,19 @@ from webapp.services.batches import (
     confirmation,
     execute,
     planner,
+    reminders,
     review,
     single_invite,
     upload,
 )
 from webapp.services.directory import aliases, groups, roles
+from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
 from webapp.services.operations import retention
 from webapp.services.people import erasure
 
 from tests.at_once import at_once
-from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role
+from tests.factories import make_batch, make_group, make_invitation, make_persona, make_user, role, token_of
 from tests.mail_fixtures import make_message
 from tests.steps import make_review, stored_plans
 
@@ -277,3 +282,40 @@ def test_an_upload_cancelled_while_its_mail_goes_and_an_address_is_corrected(rou
     left = db.session.scalars(db.select(Row.outcome).where(Row.batch_id == batch_id)).all()
     assert db.session.get_one(Batch, batch_id).state in (BatchState.CANCELLED, BatchState.FINISHED)
     assert None not in left
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_two_remind_and_two_workers_take_it_up(round, admin, race, change_settings):
+    change_settings(mail_url="smtp://127.0.0.1:1")
+    lines = [(f"r{round}-{i}@northfield.example", "Analyst", "") for i in range(6)]
+    batch = make_review(user(admin), lines)
+    batch_id = batch.id
+    assert confirmation.confirm(batch_id, batch.version, user(admin))
+    job.process(batch_id)
+    of_batch = db.select(Invitation.id).where(Invitation.batch_id == batch_id)
+    went = {"state": MessageState.SENT, "handed_at": utcnow()}
+    db.session.execute(db.update(Message).where(Message.invitation_id.in_(of_batch)).values(went))
+    db.session.execute(db.update(Row).where(Row.batch_id == batch_id).values(outcome=Outcome.INVITED))
+    db.session.execute(db.update(Invitation).where(Invitation.batch_id == batch_id).values(expires_at=utcnow()))
+    db.session.commit()
+    asked: list[int] = []
+    ask = [lambda: asked.append(reminders.ask(batch_id, user(admin)))] * 2
+    work = [lambda: reminders.queue_chunk(batch_id)] * 2
+    assert race(*ask, *work) == []
+    assert sorted(asked) == [0, 6]
+    assert race(*work) == []
+    reminded = Message.kind == MessageKind.REMINDER, Message.invitation_id.in_(of_batch)
+    assert sorted(db.session.scalars(db.select(Message.recipient).where(*reminded))) == [email for email, _, _ in lines]
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_two_new_links_asked_for_and_the_password_forgotten(round, admin, race, change_settings):
+    change_settings(mail_url="smtp://127.0.0.1:1")
+    email = f"e{round}@northfield.example"
+    expired = make_invitation(email, expires_in=timedelta(days=-1))
+    link = token_of(expired)
+    of_them = db.select(db.func.count(Message.id)).where(Message.recipient == email)
+    assert race(*[lambda: invitations.ask_again(link, "192.0.2.7")] * 3) == []
+    assert db.session.scalar(of_them) == 1
+    assert race(*[lambda: password_reset.ask(email, "192.0.2.7")] * 5) == []
+    assert db.session.scalar(of_them) == 1 + 3, "three an hour"

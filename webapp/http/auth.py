@@ -82,17 +82,20 @@ def continue_sign_in(user: User, target: str | None = None) -> Answer:
     return redirect_to("dashboard.index", back=target)
 
 
-def check_password(password: str) -> None:
-    """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError."""
+def check_password(password: str, nothing_done: str = "Nothing was changed.") -> None:
+    """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError.
+
+    nothing_done: what did not happen where it is wrong, as a sentence.
+    """
     with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password"):
-        sessions.check_own_password(current_user(), password)
+        sessions.check_own_password(current_user(), password, nothing_done)
 
 
-def check_given_password() -> bool:
+def check_given_password(nothing_done: str = "Nothing was changed.") -> bool:
     """Whether the form brings a password. Raises like `check_password` where it is not one's own."""
     password = request.form.get("password", "")
     if password:
-        check_password(password)
+        check_password(password, nothing_done)
     return bool(password)
 
 

@@ -28,7 +28,7 @@ def tick(worker_name: str) -> None:
     heartbeats.beat(worker_name)
     for batch_id in execute.batches_with_work():
         if not queue.enqueue_batch(batch_id):
-            _work_until(end, partial(execute.run_chunk, batch_id, batch_jobs.CHUNK))
+            _work_until(end, partial(batch_jobs.work, batch_id))
     results.finish_done()
     _work_until(end, invitations.send_reminders)
     is_due = claim.oldest_due() or throttle.alarm()

@@ -75,7 +75,7 @@ class Batch(Model):
     has_names: Mapped[Flag]
     """Whether the review has a column for names: the file had one, or names beside its addresses."""
     notices: Mapped[JsonList]
-    """`core.text.notices.Notice` as dictionaries: what reading the file came upon and a person should look at."""
+    """`core.text.notices.Notice` as dictionaries: what reading the file found and a person should look at."""
 
     mode: Mapped[Mode] = mapped_column(default=Mode.REPLACE)
     change_roles: Mapped[Flag]
@@ -112,6 +112,10 @@ class Batch(Model):
     created_at: Mapped[Now]
     confirmed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    reminded_by_id: Mapped[UserId | None]
+    """Who asked for reminders that workers have yet to queue; None: there are none."""
+    reminded_at: Mapped[datetime | None]
+    """When somebody asked for reminders last."""
     tally: Mapped[dict[str, dict[str, int]] | None] = mapped_column(JSON(none_as_null=True))
     """How many rows came to which outcome (and the skipped, by plan): kept when the rows themselves are deleted."""
     rows_deleted_at: Mapped[datetime | None]
@@ -122,6 +126,7 @@ class Batch(Model):
         foreign_keys="Batch.planned_for_id", lazy="joined", innerjoin=True
     )
     confirmed_by: Mapped[User | None] = relationship(foreign_keys="Batch.confirmed_by_id")
+    reminded_by: Mapped[User | None] = relationship(foreign_keys="Batch.reminded_by_id")
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.db import Base, Model
-from webapp.models.columns import Digest, Email, Id, JsonDict, JsonTexts, Name, Now
+from webapp.models.columns import Digest, Email, Flag, Id, JsonDict, JsonTexts, Name, Now
 
 OWNER_ROLE_ID = 1
 """The Owner's role has this id, so that the database itself can hold "exactly one Owner" (an index on users)."""
@@ -109,6 +109,8 @@ class HeaderMapping(Model):
     names: Mapped[JsonDict]
     """What the template calls a column -> what such files call it; empty for those remembered before this was kept."""
     created_at: Mapped[Now]
+    is_before_names: Mapped[Flag]
+    """Whether they were chosen by a version that read no names."""
 
 
 class ReplacedAddress(Model):

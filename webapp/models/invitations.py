@@ -38,7 +38,7 @@ class Invitation(Model):
     id: Mapped[Id]
     email: Mapped[Email]
     name: Mapped[str] = mapped_column(String(200), default="")
-    """The person's, as whoever invited them knows it; "": not known. They choose their own."""
+    """The person's, as the person who invited them typed it; "": not known. They choose their own."""
     email_key: Mapped[Email] = mapped_column(index=True)
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
     all_groups: Mapped[Flag]

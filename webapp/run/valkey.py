@@ -37,7 +37,7 @@ def find_server() -> str:
 def start(settings: Settings, server: str) -> Child:
     """Start `server` on settings.queue_socket; what it has to say goes to valkey.log in the data folder.
 
-    Whoever calls holds the data folder's lock. Raises ConfigError.
+    The caller holds the data folder's lock. Raises ConfigError.
     """
     path = settings.queue_socket
     _make_private(path.parent, settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
@@ -11,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields
 from webapp.core.address_repair import repair_address
 from webapp.core.addresses import LONGEST_NAME, Address, InvalidAddressError, parse
 from webapp.core.files.cleaning import LONGEST_CELL
+from webapp.core.plan.group_cells import split_groups
 from webapp.core.plan.planner import Access, Issue
 from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
 from webapp.core.plan.suggestions import nearest, split_known
@@ -21,16 +21,6 @@ MOST_NAMES = 100
 """Names in one Groups cell."""
 DISTINCT = 4096
 """Cells that a schema remembers."""
-
-
-def split_groups(text: str) -> list[str]:
-    """The names in a Groups cell, trimmed, repeats collapsed, in order."""
-    names: dict[str, str] = {}
-    for name in re.split(r"[,\t\n\r\v\f\x85\u2028\u2029]", text):
-        single_spaced = " ".join(name.split())
-        if single_spaced:
-            names.setdefault(fold(single_spaced), single_spaced)
-    return list(names.values())
 
 
 class RowSchema(Schema):

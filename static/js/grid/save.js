@@ -61,7 +61,7 @@ export function forget(cell) {
   $("[data-unsaved]", cell)?.remove();
   if (!$(".error", cell)) control(cell).ariaInvalid = null;
 }
-export function tellAgain() { // answers draw cells anew
+export function tellAgain() { // answers draw cells again
   for (const [id, why] of unsaved) {
     const cell = document.getElementById(id), stop = cell && control(cell);
     if (stop && isDirty(stop)) tell(cell, why);

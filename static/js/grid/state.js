@@ -20,7 +20,7 @@ export function setEditing(on) {
   state.clicked = false;
   showEditing();
 }
-export function showEditing() { // by the cell, not the table: all cells would be styled anew
+export function showEditing() { // by the cell, not the table: all cells would be styled again
   const stop = state.editing ? here() : null;
   for (const other of $$("#rows .cell[data-editing]")) if (other !== stop) other.removeAttribute("data-editing");
   stop?.setAttribute("data-editing", "");

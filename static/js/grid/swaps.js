@@ -61,7 +61,7 @@ function backToNav({ id, nav }) {
 }
 
 // A filter, an order and the next page are pages of their own: the focus stays on the link that led there. A group that is created
-// loads the page anew: then it is on the cell that named the group; so does a refused sending: then it is on the button.
+// loads the page again: then it is on the cell that named the group; so does a refused sending: then it is on the button.
 const LED = "muster.led";
 document.addEventListener("click", (e) => {
   const link = e.target.closest?.(".stats a, .filters a, .pager a, #rows thead a, #rows .fix button:not(.suggest), #confirm-send");

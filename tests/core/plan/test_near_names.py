@@ -6,9 +6,10 @@ import random
 import re
 
 import pytest
+from webapp.core.plan.group_cells import split_groups
 from webapp.core.plan.registry import GroupEntry, Registry, RoleEntry
 from webapp.core.plan.suggestions import nearest
-from webapp.schemas.rows import RowSchema, split_groups
+from webapp.schemas.rows import RowSchema
 
 NAMES = (
     "Library", "Café", "Science; Labs", "A/B Testers", "Büro Zürich", "Student Devices", "Year 7", "Room 101", "6A", "10-12",
@@ -140,7 +141,7 @@ def numbers(chance: random.Random) -> str:
 
 
 def misspelt(chance: random.Random, word: str) -> str:
-    """One letter dropped, doubled, changed or swapped, but for the first."""
+    """One letter dropped, doubled, changed or swapped, except the first."""
     at = chance.randrange(1, len(word) - 1)
     return chance.choice(
         [

@@ -1,7 +1,7 @@
 """An audit event as a sentence."""
 
 import pytest
-from webapp.core.text.audit_phrases import describe
+from webapp.core.text.audit_phrases import describe, describe_run
 
 BEFORE = {"role": "Analyst", "groups": ["Exam Laptops", "Student Devices"]}
 AFTER = {"role": "Admin", "groups": ["Student Devices", "Teacher Laptops", "Admin Office"]}
@@ -55,3 +55,8 @@ def test_settings_are_told_by_their_labels_and_long_ones_are_cut():
     assert told.startswith("Changed settings: “Two-step sign-in is required of” off to managers, “Words in every")
     assert told.endswith("…")
     assert "\n" not in told
+
+
+def test_many_events_of_one_upload_are_counted_by_action():
+    actions = ["user.changed"] * 1_200 + ["invitation.created", "batch.paused", "batch.resumed"]
+    assert describe_run(actions) == "1 invited, 1,200 users changed, 2 other entries"

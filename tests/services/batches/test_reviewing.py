@@ -124,7 +124,7 @@ class TestTheDirectoryMoves:
 
 @pytest.mark.slow
 def test_who_confirms_is_shown_what_planning_everything_for_them_makes(owner, admin, helper):
-    """Then it is queued, in files of people of all ranks, whoever uploaded and whoever confirms."""
+    """Then it is queued, in files of people of all ranks, no matter who uploaded and who confirms."""
     second = make_user("Ana Lima", "Admin")
     confirmers = [owner, admin, helper, second]
     for name in ("Investigator", "Admin", "Analyst"):

@@ -8,6 +8,7 @@ import pytest
 from webapp.db import db, utcnow
 from webapp.jobs import maintenance
 from webapp.models import AuditEvent, InvitationState, Message, MessageKind, MessageState
+from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.mail import claim, outbox, results
 
@@ -55,6 +56,12 @@ class TestWho:
         assert reminded() == ["soon@northfield.example"]
         assert invitation_of("soon@northfield.example").reminded_at
         assert invitation_of("later@northfield.example").reminded_at is None
+
+    def test_plans_of_open_reviews_stay_as_they_are(self):
+        went()
+        before = lookup.directory_version()
+        assert invitations.send_reminders() == 1
+        assert lookup.directory_version() == before
 
     def test_where_delivery_was_uncertain_too(self):
         went(state=MessageState.UNCERTAIN)

@@ -540,7 +540,7 @@ def test_retry_sends_the_failed_ones_again_and_never_those_sent() -> None:
     assert (event.actor, event.details) == (by.email, {"messages": 1})
     (id,) = claim.claim("w1")
     results.defer(id, "w1", {"code": "deferred", "words": "451 Later"})
-    assert message_to(INES).state is MessageState.QUEUED, "its day begins anew"
+    assert message_to(INES).state is MessageState.QUEUED, "its day begins again"
     pass_time(minutes=1)
     finish(results.record_sent(*claim.claim("w1"), "w1", {"code": "accepted", "words": "250 OK"}))  # type: ignore[call-arg]
     assert db.session.get_one(Batch, batch.id).state is BatchState.FINISHED

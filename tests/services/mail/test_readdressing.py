@@ -138,8 +138,8 @@ class TestRaces:
             assert [isinstance(error, ConflictError) for error in raised] == [True], raised
             state = db.session.get(Invitation, id).state
             joined = db.session.scalar(db.select(User.id).where(User.email == f"a{n}@northfield.example"))
-            anew = db.session.scalar(db.select(Invitation.id).where(Invitation.email == f"b{n}@northfield.example"))
-            assert (bool(joined), bool(anew)) == ((True, False) if state is InvitationState.ACCEPTED else (False, True))
+            invited = db.session.scalar(db.select(Invitation.id).where(Invitation.email == f"b{n}@northfield.example"))
+            assert (bool(joined), bool(invited)) == ((True, False) if state is InvitationState.ACCEPTED else (False, True))
 
     def test_two_edits_at_once_have_one_winner(self, app, admin):
         id, by = make_invitation(WRONG).id, admin.user.id

@@ -154,7 +154,7 @@ def test_whether_somebody_has_an_account_is_not_said_to_who_asks_for_their_addre
 
 
 class TestMailsAnHour:
-    """Whoever is signed in can have only so many e-mails sent."""
+    """A person who is signed in can have only so many e-mails sent."""
 
     def test_to_addresses_of_their_choice(self, sign_in):
         remote = sign_in("Remote")

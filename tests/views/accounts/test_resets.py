@@ -153,13 +153,31 @@ class TestWhoWasInvited:
             ask(client, INES)
         assert len(self.sent()) == 1 + 3
 
-    @pytest.mark.parametrize(
-        "how", [{"expires_in": timedelta(days=-1)}, {"state": InvitationState.REVOKED}, {"expires_in": None}]
-    )
-    def test_not_where_the_invitation_is_over_or_has_not_gone_yet(self, client, amelia, how):
+    def test_gets_a_new_link_where_the_invitation_has_expired_and_the_old_one_stays_dead(self, client, amelia, change_settings):
+        change_settings(mail_url="smtp://127.0.0.1:1")
+        expired = make_invitation(INES, expires_in=timedelta(days=-1))
+        old = token_of(expired)
+        answers = {plain(ask(client, email).text.replace(email, "…")) for email in (INES, "nobody@northfield.example")}
+        assert len(answers) == 1
+        (message,) = self.sent()
+        fresh = token_of(db.session.get_one(Invitation, expired.id))
+        assert f"/invitations/{fresh}" in render.render(message, sending=True).text
+        assert fresh != old
+        client.get(f"/invitations/{fresh}")
+        client.get(f"/invitations/{old}", status=404)
+
+    @pytest.mark.parametrize("how", [{"state": InvitationState.REVOKED}, {"expires_in": None}])
+    def test_not_where_the_invitation_is_withdrawn_or_has_not_gone_yet(self, client, amelia, how, change_settings):
+        change_settings(mail_url="smtp://127.0.0.1:1")
         make_invitation(INES, **how)
         ask(client, INES)
         assert self.sent() == []
+
+    def test_an_expired_one_is_not_revived_where_no_email_is_sent(self, client, amelia):
+        expired = make_invitation(INES, expires_in=timedelta(days=-1))
+        ask(client, INES)
+        assert self.sent() == []
+        client.get(f"/invitations/{token_of(expired)}", status=410)
 
 
 def test_opening_the_link_changes_nothing(client, amelia, queries):

@@ -135,7 +135,7 @@ class TestThePage:
         (fold,) = [a["id"] for a in page.all("tr") if a.get("id", "").startswith("run-")]
         run = fold.removeprefix("run-")
         assert len(page.all("tr", data_run=run)) == 12, "six entries with their details"
-        assert f"Changed 1, invited 5 by {batch.name}" in page.text
+        assert f"5 invited, 1 user changed by {batch.name}" in page.text
         assert page.all("button", data_unfold=run, aria_expanded="false")
         assert not owner.get("/audit?q=user1").page.all("tr", data_run=run)
 

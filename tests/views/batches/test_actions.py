@@ -329,7 +329,10 @@ class TestCarriedOut:
         admin.post(f"/batches/{batch.id}/cancellation")
         assert "This action is cancelled already" in admin.get(admin.post(f"/batches/{batch.id}/pause").location).page.text
         assert db.session.get(User, ana.id).state is UserState.ACTIVE
-        assert '"Row","Email","Name","Role","Groups","Outcome","Reason"' in admin.get(f"/batches/{batch.id}/report.csv").text
+        assert (
+            '"Row","Email","Name","Role","Groups","Outcome","Reason","Joined"'
+            in admin.get(f"/batches/{batch.id}/report.csv").text
+        )
 
     def test_the_list_of_uploads_shows_it_by_its_kind(self, admin, ana):
         begin_action(admin, "deactivate", ana)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from webapp.core.plan.planner import Plan
 from webapp.db import db
+from webapp.jobs import outbox
 from webapp.models import AuditEvent, Batch, BatchState, Invitation, InvitationState, Outcome
 from webapp.services.batches import execute
 from webapp.services.directory import groups
@@ -12,7 +13,7 @@ from webapp.services.mail import claim
 
 from tests.factories import make_batch, make_invitation, make_user
 from tests.mail_fixtures import hold_up
-from tests.steps import FILE, rows_of, stage, upload
+from tests.steps import FILE, carry_out, rows_of, stage, upload
 
 pytestmark = pytest.mark.usefixtures("known_groups")
 
@@ -316,6 +317,13 @@ class TestAfterConfirm:
         assert "attachment; filename=staff-results.csv" in answer.headers["Content-Disposition"]
         skipped = admin.get(f"/batches/{batch.id}/report.csv?outcome=skipped")
         assert "filename=staff-skipped.csv" in skipped.headers["Content-Disposition"]
+
+    def test_the_title_of_the_tab_counts_on_with_the_page(self, admin):
+        batch = stage(admin)
+        carry_out(admin, batch)
+        outbox.send()
+        answer = admin.get(f"/batches/{batch.id}/joined", htmx=True)
+        assert "<title>staff.csv: 0 of 2 joined · Muster</title>" in answer.text
 
 
 class TestDiscard:

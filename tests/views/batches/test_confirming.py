@@ -8,6 +8,7 @@ from webapp.core.security.passwords import hash_password
 from webapp.db import db
 from webapp.models import AuditEvent, Batch, BatchState
 from webapp.services.batches import confirmation
+from webapp.services.directory import roles
 
 from tests.client import Page
 from tests.factories import PASSWORD, make_user
@@ -66,6 +67,18 @@ class TestQuestion:
             "Your password because 1 becomes Admin",
         ):
             assert said in page.text
+
+    def test_names_new_administrators_first_and_then_by_name(self, admin, owner):
+        roles.save(None, "Warden", "", 53, ["users:manage"], owner.user)
+        head = (
+            "Email,Name,Role,Groups\na@northfield.example,Zoe Adams,Warden,\nb@northfield.example,Abe Young,Remote,All groups\n"
+        )
+        names = ("Eve", "Dan", "Cleo", "Ben", "")
+        admins = [f"{9 - n}@northfield.example,{name},Admin,\n" for n, name in enumerate(names)]
+        text = question(admin, stage(admin, head + "".join(admins))).text
+        assert "7 people get wide access 5@northfield.example Admin Ben 6@northfield.example Admin Cleo" in text
+        assert "Eve 9@northfield.example Admin and 2 more" in text
+        assert "Your password because 6 become administrators" in text
 
     def test_is_a_page_without_the_script(self, admin):
         batch = stage(admin)
@@ -152,7 +165,7 @@ class TestPassword:
         form = {"version": batch.version, "password": "not my password"}
         answer = admin.post(f"/batches/{batch.id}/confirmation", form, 422, htmx=htmx)
         (field,) = answer.page.all("input", name="password")
-        assert "This is not your password. Nothing was changed." in answer.page.text
+        assert "This is not your password. Nothing was sent." in answer.page.text
         assert (field["aria-invalid"], field.get("value")) == ("true", None)
         assert answer.page.whole is not htmx
         assert state_of(batch) is BatchState.REVIEWING

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import timedelta
 
 import pytest
 from webapp.db import db, utcnow
 from webapp.jobs import batches as batch_job
+from webapp.jobs import maintenance
 from webapp.jobs import outbox as outbox_job
-from webapp.models import AuditEvent, Batch, Invitation, InvitationState, Message, MessageKind, Row
+from webapp.models import AuditEvent, Batch, Invitation, InvitationState, Message, MessageKind, Row, UserState
 from webapp.services.batches import joining
+from webapp.services.invitations import invitations
 
-from tests.factories import make_group, make_persona, make_user
+from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user
 from tests.smtp_sink import Sink
 from tests.steps import confirm, stage
 
@@ -60,13 +63,30 @@ def report(client, batch, query: str = ""):
     return client.get(f"/batches/{batch.id}{query}").page
 
 
-def card(client, batch):
-    """The live part, as the page asks for it."""
-    return client.get(f"/batches/{batch.id}/joined", htmx=True).page
+def card(client, batch, page=None):
+    """The live part, as an open page asks for it. page: what it shows; by default one that knows nothing."""
+    asks = f"/batches/{batch.id}/joined"
+    if page:
+        (asks,) = [tag["hx-get"] for tag in page.all("div", hx_trigger="every 15s")]
+    return client.get(asks, htmx=True).page
 
 
-def remind(client, batch, **more):
-    return client.get(client.post(f"/batches/{batch.id}/reminders", **more).location).page
+def ask_to_remind(client, batch):
+    """Press Remind; a worker has not looked yet."""
+    return client.get(client.post(f"/batches/{batch.id}/reminders").location).page
+
+
+def remind(client, batch):
+    said = ask_to_remind(client, batch)
+    batch_job.process(batch.id)
+    return said
+
+
+def pass_an_hour() -> None:
+    for each in [*db.session.scalars(db.select(Invitation)), *db.session.scalars(db.select(Batch))]:
+        if each.reminded_at:
+            each.reminded_at -= timedelta(minutes=61)
+    db.session.commit()
 
 
 def messages(kind: MessageKind) -> list[str]:
@@ -94,14 +114,20 @@ class TestTheReport:
 
     def test_goes_on_counting_by_itself(self, owner, sink):
         batch = finished(owner)
-        assert "0 of 3 joined" in card(owner, batch).text
+        first = report(owner, batch)
+        same = card(owner, batch, first)
+        assert "0 of 3 joined" in same.text
+        assert INES not in same.text, "nobody joined, so the lists are as they were"
+        assert not same.all("hx-partial")
         join(INES, "Nadia Petrova")
-        now = card(owner, batch).text
-        assert "1 of 3 joined" in now
-        assert "Joined 1 person" in now
+        now = card(owner, batch, same)
+        assert "1 of 3 joined" in now.text
+        assert "Joined 1 person" in now.text
+        assert "Not joined yet 2 people" in now.text
+        assert not card(owner, batch, now).all("hx-partial")
         for email, name in ((JONAS, "Jonas"), (LENA, "Lena")):
             join(email, name)
-        last = card(owner, batch)
+        last = card(owner, batch, now)
         assert "3 of 3 joined" in last.text
         assert "to go" not in last.text
         assert not last.all("div", hx_trigger="every 15s")
@@ -158,6 +184,55 @@ class TestTheReport:
         assert "Nadia Petrova" in people
         assert "Somebody Else" not in people
 
+    def test_these_people_are_those_of_the_file_whatever_came_of_their_rows(self, owner, sink):
+        make_user("Ada Old", email="ada@northfield.example")
+        make_invitation("bo@northfield.example")
+        make_user("Somebody Else", email="else@northfield.example")
+        batch = finished(
+            owner, "Email,Role\nada@northfield.example,Analyst\nbo@northfield.example,Analyst\ncy@northfield.example,Remote\n"
+        )
+        cy = invitation("cy@northfield.example")
+        owner.post(f"/invitations/{cy.id}/email", {"email": "cy@new.example"})
+        people = owner.get(f"/users?upload={batch.id}").page.text
+        assert "3 people found" in people
+        for found in ("Ada Old", "bo@northfield.example", "cy@new.example"):
+            assert found in people
+
+    def test_who_joined_and_was_erased_is_not_said_to_have_been_withdrawn(self, owner, sink):
+        batch = finished(owner)
+        gone = join(INES, "Nadia Petrova")
+        gone.state = UserState.DEACTIVATED
+        db.session.commit()
+        owner.post(f"/users/{gone.id}/erasure", {"current": PASSWORD})
+        page = report(owner, batch).text
+        assert "No longer invited Withdrawn, or the person was erased." in page
+        assert "no valid email" not in owner.get(f"/batches/{batch.id}/missing").page.text
+
+
+class TestTheResultsFile:
+    def test_says_who_of_those_invited_has_joined(self, owner, sink):
+        make_user("Ada Old", email="ada@northfield.example")
+        batch = finished(owner, FILE + "ada@northfield.example,Analyst,Labs\n")
+        join(INES, "Nadia Petrova")
+        owner.post(f"/invitations/{invitation(LENA).id}/revocation")
+        lines = list(csv.DictReader(owner.get(f"/batches/{batch.id}/report.csv").data.decode("utf-8-sig").splitlines()))
+        assert [(line["Email"], line["Outcome"], line["Joined"]) for line in lines] == [
+            (INES, "Invited", "Yes"),
+            (JONAS, "Invited", "No"),
+            (LENA, "Invited", ""),
+            ("ada@northfield.example", "Updated", ""),
+        ]
+        assert lines[-1]["Reason"] == "Added Labs"
+
+    def test_costs_no_more_queries_with_more_rows(self, owner, sink, queries):
+        counted = []
+        for n in (3, 60):
+            batch = finished(owner, "Email,Role\n" + "".join(f"u{i}of{n}@northfield.example,Remote\n" for i in range(n)))
+            queries.clear()
+            owner.get(f"/batches/{batch.id}/report.csv")
+            counted.append(len(queries))
+        assert counted[0] == counted[1], queries
+
 
 class TestUploads:
     def test_say_how_many_joined(self, owner, sink):
@@ -185,12 +260,55 @@ class TestReminders:
         asked = owner.get(button["href"], htmx=True).page.text
         assert "Send a reminder to 2 people?" in asked
         assert "The link stays the same and works 7 days more." in asked
-        assert "A reminder goes to 2 people." in remind(owner, batch).text
+        assert "Reminders are on their way to 2 people." in remind(owner, batch).text
         assert messages(MessageKind.REMINDER) == [JONAS, LENA]
         assert invitation(JONAS).token_hash == before
         assert invitation(JONAS).expires_at > utcnow() + timedelta(days=6, hours=23)
         told = db.select(AuditEvent).where(AuditEvent.action == "invitation.reminded")
         assert [event.actor_id for event in db.session.scalars(told)] == [owner.user.id] * 2
+
+    def test_are_queued_by_a_worker_whom_the_sweep_finds(self, owner, sink):
+        batch = finished(owner)
+        page = ask_to_remind(owner, batch)
+        assert "Sending reminders" in page.text
+        assert messages(MessageKind.REMINDER) == []
+        assert "Nobody is to be reminded now." in ask_to_remind(owner, batch).text
+        maintenance.tick("one")
+        assert messages(MessageKind.REMINDER) == [INES, JONAS, LENA]
+        assert "Sent 1 minute ago" in report(owner, batch).text
+
+    def test_a_stop_in_the_middle_loses_and_doubles_none_however_late_they_go_on(self, owner, sink, monkeypatch):
+        monkeypatch.setattr(invitations, "CHUNK", 2)
+        batch = finished(owner)
+        ask_to_remind(owner, batch)
+        assert batch_job.work(batch.id), "one is left, and the worker is killed"
+        assert len(messages(MessageKind.REMINDER)) == 2
+        pass_an_hour()
+        batch_job.process(batch.id)
+        batch_job.process(batch.id)
+        assert messages(MessageKind.REMINDER) == [INES, JONAS, LENA]
+
+    def test_none_go_for_somebody_who_may_no_longer_invite(self, owner, sign_in, sink):
+        admin = sign_in("Admin")
+        batch = finished(owner)
+        ask_to_remind(admin, batch)
+        owner.post(f"/users/{admin.user.id}/deactivation")
+        batch_job.process(batch.id)
+        assert messages(MessageKind.REMINDER) == []
+        assert "Remind 3" in report(owner, batch).text
+
+    def test_leave_out_those_who_were_never_emailed(self, owner, change_settings):
+        batch = finished(owner)
+        with Sink() as server:
+            change_settings(mail_url=server.url, mail_from="Muster <muster@northfield.example>")
+            assert not report(owner, batch).all("a", id="remind")
+            owner.post(f"/invitations/{invitation(INES).id}/messages")
+            outbox_job.send()
+            page = report(owner, batch).text
+            assert "2 invitations were never emailed" in page
+            assert "Remind 1" in page
+            remind(owner, batch)
+        assert messages(MessageKind.REMINDER) == [INES]
 
     def test_only_once_an_hour(self, owner, sink):
         batch = finished(owner)
@@ -202,9 +320,7 @@ class TestReminders:
         assert "Nobody is to be reminded now." in remind(owner, batch).text
         assert owner.get(f"/batches/{batch.id}/reminders", 303).location == f"/batches/{batch.id}"
         assert len(messages(MessageKind.REMINDER)) == 3
-        for each in db.session.scalars(db.select(Invitation)):
-            each.reminded_at = utcnow() - timedelta(minutes=61)
-        db.session.commit()
+        pass_an_hour()
         assert "Remind 3" in report(owner, batch).text
 
     def test_revive_what_has_expired(self, owner, sink):
@@ -232,6 +348,8 @@ class TestReminders:
         db.session.get_one(Invitation, found.invitation_id).role_id = owner.user.role_id
         db.session.commit()
         assert "Remind 2" in report(admin, batch).text
+        remind(admin, batch)
+        assert messages(MessageKind.REMINDER) == [JONAS, LENA]
 
     def test_none_without_a_mail_server(self, owner):
         batch = finished(owner)

@@ -177,6 +177,21 @@ class TestRemembering:
         assert page.all("a", id="change-columns")
         assert rows_of(batch)[0].groups == ""
 
+    def test_of_before_there_were_names_the_names_are_read_too_and_it_says_so(self, admin):
+        text = "Login name;Job;Name;Note\nana@northfield.example;Analyst;Ana Silva;x\n"
+        said = "columns as remembered for files with these headers, and names, which are read now"
+        match_columns(admin, stage(admin, text), "email", "role", "ignore", "ignore", remember="yes")
+        batch = stage(admin, text)
+        assert rows_of(batch)[0].name == "", "that is what was chosen"
+        assert said not in admin.get(f"/batches/{batch.id}").page.text
+        db.session.scalars(db.select(HeaderMapping)).one().is_before_names = True
+        db.session.commit()
+        batch = stage(admin, text)
+        assert [(row.name, row.role) for row in rows_of(batch)] == [("Ana Silva", "Analyst")]
+        assert said in admin.get(f"/batches/{batch.id}").page.text
+        match_columns(admin, batch, "email", "role", "ignore", "ignore", remember="yes", version=str(batch.version))
+        assert rows_of(stage(admin, text))[0].name == "", "chosen again"
+
     def test_a_remembered_header_is_found_below_other_lines(self, admin):
         match_columns(admin, stage(admin, HR), "email", "role", "groups", remember="yes")
         batch = stage(admin, "Kollegium;;\n\n" + HR)

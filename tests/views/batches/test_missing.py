@@ -42,6 +42,18 @@ class TestTheEarlierList:
         assert "ben@northfield.example" in text
         assert "cy@northfield.example" not in text
 
+    def test_is_counted_by_the_database(self, admin, queries):
+        carry_out(admin, stage(admin, file_of("ana", "ben", "cy")))
+        batch = stage(admin, file_of("ana"))
+        queries.clear()
+        assert "2 people of it are missing here ." in admin.get(f"/batches/{batch.id}").page.text
+        comparing = [each for each in queries if "LEFT OUTER JOIN (SELECT" in each]
+        assert len(comparing) == 2
+        assert all(each.startswith("SELECT count(") for each in comparing), comparing
+        queries.clear()
+        admin.get(f"/batches/{batch.id}?q=ana", htmx=True)
+        assert not [each for each in queries if "LEFT OUTER JOIN (SELECT" in each]
+
     def test_tells_a_replaced_address_from_a_missing_person(self, admin):
         carry_out(admin, stage(admin, file_of("ana", "ben")))
         ana = db.session.scalars(db.select(Invitation).where(Invitation.email_key.startswith("ana@"))).one()
@@ -102,7 +114,7 @@ class TestAGroupOrARole:
 
     def test_warns_of_rows_whose_people_nobody_knows(self, admin):
         batch = stage(admin, file_of("ana") + "ben@@northfield,Analyst,\n")
-        assert "1 row has no valid email Whoever it is may be listed as missing." in see(admin, batch)
+        assert "1 row has no valid email Its person may be listed as missing." in see(admin, batch)
 
     def test_counts_a_removed_row_as_in_the_file(self, admin):
         people("ana", "ben")
@@ -131,6 +143,14 @@ class TestTheAction:
         revert = carry_out(admin, newest_batch())
         assert outcomes_of(revert) == {"ben": ("updated", "Reactivated")}
         assert db.session.get_one(User, ben.id).state is UserState.ACTIVE
+
+    def test_is_one_where_the_button_was_pressed_twice(self, admin):
+        people("ana", "ben")
+        upload, scope = stage(admin, file_of("ana")), f"role-{role('Analyst').id}"
+        first = begin(admin, upload, scope)
+        assert begin(admin, upload, scope).id == first.id
+        people("cy")
+        assert begin(admin, upload, scope).title["n"] == 2
 
     def test_never_touches_the_owner_oneself_or_anyone_above(self, admin, owner):
         group = make_group("Labs")

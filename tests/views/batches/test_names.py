@@ -159,8 +159,8 @@ class TestEdited:
     def test_it_is_found_and_sorted_by(self, admin):
         batch = stage(admin, FILE)
         page = admin.get(f"/batches/{batch.id}?q=ana+silva").page
-        assert "1 of 3" in page.text or "ana@northfield.example" in [a.get("value") for a in page.all("input")]
-        assert "cy@northfield.example" not in [a.get("value") for a in page.all("input")]
+        shown = [a["value"] for a in page.all("input", class_="cell") if a["id"].endswith("-email")]
+        assert shown == ["ana@northfield.example"]
         page = admin.get(f"/batches/{batch.id}?sort=-name").page
         shown = [a["value"] for a in page.all("input", class_="cell") if a["id"].endswith("-name")]
         assert shown == ["Cy Bar", "Ana Silva", ""]

@@ -294,9 +294,23 @@ class TestRowsThatStayAsTheyAre:
         assert "unfolded=yes" in to
         assert "3" in self.lines(admin.get(to).page)
 
+    def test_fill_no_page_while_they_are_folded(self, admin, again, change_settings):
+        change_settings(max_rows=200)
+        new = "".join(f"n{n}@northfield.example,Remote,\n" for n in range(100))
+        batch = stage(admin, self.FILE + new)
+        page = admin.get(f"/batches/{batch.id}").page
+        assert self.lines(page) == [str(line) for line in range(6, 106)]
+        assert "1–100 of 100" in page.text
+        (fold,) = page.all("a", id="fold")
+        page = admin.get(fold["href"]).page
+        assert self.lines(page) == ["2", "3", "4", "5"]
+        (fold,) = page.all("a", id="fold")
+        assert len(self.lines(admin.get(fold["href"]).page)) == 100
+
     def test_where_all_do_the_foot_says_so(self, admin, again):
         batch = stage(admin, self.FILE)
         page = admin.get(f"/batches/{batch.id}").page
+        assert "4 unchanged. They have what the file says. Show" in page.text
         assert "Everybody has what the file says." in page.text
         assert "Finish without sending" in page.text
 

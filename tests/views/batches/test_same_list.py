@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from webapp.db import db
+from webapp.jobs import outbox as outbox_job
 from webapp.models import Batch, Invitation
-from webapp.services.batches import same_list
+from webapp.services.batches import execute, same_list
 
 from tests.factories import make_group
 from tests.steps import carry_out, confirm, edit, rows_of, stage
@@ -41,7 +44,7 @@ class TestAListIsRecognised:
         earlier = send(admin, stage(admin, file_of("bad", "worse"), name="staff.csv"))
         again = stage(admin, file_of("bad", "worse"), name="other.csv")
         page = admin.get(f"/batches/{again.id}").page
-        assert "Same list as staff.csv , sent today at " in page.text
+        assert "Same list as staff.csv , confirmed today at " in page.text
         assert page.all("a", href=f"/batches/{earlier.id}")
 
     @pytest.mark.parametrize(("kept", "is_same"), [(6, True), (5, False)])
@@ -64,6 +67,23 @@ class TestAListIsRecognised:
         send(admin, stage(admin, file_of(*TEN), name="first.csv"))
         send(admin, stage(admin, file_of(*TEN[:9]), name="second.csv"))
         assert history_of(admin, stage(admin, file_of(*TEN))) == "Same list as second"
+
+    def test_that_last_one_goes_by_the_confirming_not_by_the_upload(self, admin):
+        first = stage(admin, file_of(*TEN), name="first.csv")
+        send(admin, stage(admin, file_of(*TEN[:9]), name="second.csv"))
+        send(admin, first)
+        assert history_of(admin, stage(admin, file_of(*TEN))) == "Same list as first"
+
+    def test_but_not_where_it_was_cancelled_before_its_first_row(self, admin):
+        send(admin, stage(admin, file_of(*TEN), name="first.csv"))
+        cancelled = send(admin, stage(admin, file_of(*TEN), name="second.csv"))
+        admin.post(f"/batches/{cancelled.id}/cancellation")
+        assert history_of(admin, stage(admin, file_of(*TEN))) == "Same list as first"
+        begun = send(admin, stage(admin, file_of(*TEN), name="third.csv"))
+        execute.run_chunk(begun.id, 3)
+        outbox_job.send()
+        admin.post(f"/batches/{begun.id}/cancellation")
+        assert history_of(admin, stage(admin, file_of(*TEN))) == "Same list as third"
 
     def test_with_the_name_of_the_colleague_who_sent_it(self, admin, owner):
         send(owner, stage(owner, file_of(*TEN)))
@@ -112,6 +132,41 @@ class TestWhatWasCorrectedThen:
         ana = db.session.scalars(db.select(Invitation).where(Invitation.email_key == "ana@x.org")).one()
         admin.post(f"/invitations/{ana.id}/email", {"email": "ana@new.org"})
         assert corrections_of(stage(admin, file_of("ana@x.org", "ben@x.org"))) == [(2, "email", "ana@x.org", "ana@new.org")]
+
+
+def age(batch: Batch) -> Batch:
+    """Make the batch as a version left it that read no names, and kept one beside its address."""
+    for row in rows_of(batch):
+        if row.email == row.read_email:
+            row.email = f"{row.name} <{row.email}>"
+        row.read_email = f"{row.read_name} <{row.read_email}>"
+        row.name = row.read_name = ""
+    db.session.commit()
+    return batch
+
+
+class TestAListFromBeforeNames:
+    TEXT = "Email,Role\nAna Silva <ana@x.org>,Analsyt\nBen Doe <ben@x.org>,Remote\n"
+
+    def test_its_corrections_are_offered(self, admin):
+        earlier = stage(admin, self.TEXT)
+        edit(admin, earlier, 2, "email", "ana@new.org")
+        edit(admin, earlier, 2, "role", "Analyst")
+        edit(admin, earlier, 3, "role", "Analyst")
+        send(admin, age(earlier))
+        assert corrections_of(stage(admin, self.TEXT)) == [
+            (2, "email", "ana@x.org", "ana@new.org"),
+            (2, "role", "Analsyt", "Analyst"),
+            (3, "role", "Remote", "Analyst"),
+        ]
+
+    def test_its_edits_stay_where_its_file_is_replaced(self, admin):
+        batch = stage(admin, self.TEXT)
+        edit(admin, batch, 2, "role", "Analyst")
+        age(batch)
+        file = {"file": (io.BytesIO(self.TEXT.encode()), "again.csv")}
+        admin.post(f"/batches/{batch.id}/file", file, content_type="multipart/form-data")
+        assert [row.role for row in rows_of(batch)] == ["Analyst", "Remote"]
 
 
 def test_a_corrected_name_is_offered_again_and_a_new_one_of_the_file_stays(admin):

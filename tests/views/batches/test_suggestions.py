@@ -97,6 +97,8 @@ class TestLookAlikes:
         assert "Letters that only look Latin in 2 addresses" in text
         assert "Row 2: ana@nоrthfield.example" in text
         assert text.count("who becomes Admin") == 1, text
+        foot = admin.get(f"/batches/{batch.id}").page.text
+        assert "ana@nоrthfield.example becomes Admin." in foot.replace(" .", ".")
 
     def test_are_gone_once_the_cell_is_put_right(self, admin):
         batch = stage(admin, self.FILE)

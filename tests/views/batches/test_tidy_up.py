@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from webapp.core.plan.planner import Plan
 from webapp.db import db
 from webapp.models import Alias, AuditEvent, Batch, Group, RowEdit
+from webapp.schemas.rows import FIELDS
 from webapp.services.directory import roles
 
 from tests.factories import make_group, make_persona, make_user
@@ -46,7 +49,7 @@ class Panel:
         creating = {f"meant-{id}": "+" for id in ids if id.startswith("group-")}
         chosen = {f"meant-{self.line(each)}": name for each, name in dict(meant).items()}
         form = {"ids": ids, "version": self.version, "remembered": [self.line(each) for each in remembered]}
-        form["listed"] = self.page.values("listed")
+        form |= {"listed": self.page.values("listed"), "others": self.page.values("others")}
         path = f"/batches/{self.batch.id}/tidy-up"
         return self.client.post(path, {**form, **creating, **chosen}, 200 if htmx else status, htmx=htmx)
 
@@ -58,6 +61,12 @@ def batch(admin) -> Batch:
 
 def cells(batch) -> list[tuple[str, str, str]]:
     return [(row.email.partition("@")[0], row.role, row.groups) for row in rows_of(batch) if not row.removed_at]
+
+
+def paste(client, batch, *lines: str) -> None:
+    """Paste rows below the last: email, name, role, groups, with commas."""
+    pasted = [dict(zip(FIELDS, line.split(","), strict=True)) for line in lines]
+    client.post(f"/batches/{batch.id}/blocks/rows", {"block": json.dumps({"lines": pasted})}, 200, htmx=True)
 
 
 def said(client, batch) -> str:
@@ -78,12 +87,11 @@ class TestPanel:
         ):  # fmt: skip
             assert words in text, words
 
-    def test_ticks_what_is_safe_and_says_what_it_comes_to(self, admin, batch):
+    def test_ticks_what_is_safe(self, admin, batch):
         panel = Panel(admin, batch)
         left = [label for label in panel.lines if label not in panel.ticked]
         assert [label.partition(",")[0] for label in left] == ["Lehrer", "Remove gus@northfield.example"]
-        assert "8 fixes in 7 rows. 1 row still needs you." in panel.page.text
-        assert "Apply 8 fixes" in panel.page.text
+        assert len(panel.ticked) == 8
 
     def test_opens_on_the_line_that_was_asked_for(self, admin, batch):
         page = admin.get(f"/batches/{batch.id}/tidy-up?field=role&word=lehrer", htmx=True).page
@@ -208,7 +216,7 @@ class TestApply:
             "flo@northfield.example,Analyst,Teacher Laptops\nflo@northfield.example,Analyst,\n",
         )
         panel = Panel(admin, batch)
-        assert "2 fixes in 3 rows. Then every row is ready." in panel.page.text
+        assert len(panel.ticked) == 2
         panel.post("Merge the rows of flo")
         assert "1 left out: no longer as shown" in said(admin, batch)
         assert len(cells(batch)) == 3
@@ -237,6 +245,36 @@ class TestMeanwhile:
         assert found[0] == ("ana", "Analyst", "Student Devices")
         assert ("flo", "Remote", "Student Devices, Teacher Laptops") in found
         assert "6 fixes in 5 rows. 2 left out: changed by Maren Okafor" in said(admin, batch)
+
+    def test_pasted_rows_are_left_alone_also_where_they_have_the_same_mistake(self, admin, owner, batch):
+        panel = Panel(admin, batch)
+        paste(owner, batch, "zoe@northfield.example,,Analsyt,Zoo", "yan@northfield.example,,Lehrer,Kiosk")
+        panel.post("Analsyt", "Lehrer", "Create Kiosk", meant={"Lehrer": "Remote"})
+        assert cells(batch)[-2:] == [("zoe", "Analsyt", "Zoo"), ("yan", "Lehrer", "Kiosk")]
+        assert cells(batch)[0][1] == "Analyst"
+        assert "Zoo" not in db.session.scalars(db.select(Group.name)).all()
+
+    def test_a_merge_is_left_out_once_a_row_is_pasted_that_belongs_to_it(self, admin, owner, batch):
+        panel = Panel(admin, batch)
+        before = len(cells(batch))
+        paste(owner, batch, "flo@northfield.example,,Remote,All groups")
+        panel.post("Merge the rows of flo")
+        assert len(cells(batch)) == before + 1
+        assert "Nothing was fixed. 1 left out: changed by Maren Okafor" in said(admin, batch)
+
+    def test_a_row_is_not_removed_once_somebody_changed_it(self, admin, owner, batch):
+        panel = Panel(admin, batch)
+        edit(owner, batch, 9, "role", "Analyst")
+        panel.post("Remove gus")
+        assert cells(batch)[-1][0] == "gus"
+        assert "1 left out: changed by Maren Okafor" in said(admin, batch)
+
+    def test_what_a_colleague_undid_is_left_alone(self, admin, owner, batch):
+        edit(owner, batch, 4, "role", "Remote")
+        panel = Panel(admin, batch)
+        owner.post(f"/batches/{batch.id}/undos", None, 200, htmx=True)
+        panel.post("Analsyt")
+        assert [role for name, role, _ in cells(batch) if name in ("ana", "cleo")] == ["Analyst", "analsyt"]
 
     def test_a_removed_row_stays_removed(self, admin, owner, batch):
         panel = Panel(admin, batch)
@@ -275,7 +313,7 @@ class TestTheSameListAgain:
         ):  # fmt: skip
             assert words in panel.page.text, words
         assert "Spelling" not in panel.page.text
-        assert "4 fixes in 4 rows. Then every row is ready." in panel.page.text
+        assert len(panel.ticked) == 4
 
     def test_it_is_not_ticked_where_it_widens_access(self, admin):
         text = "Email,Role,Groups\nana@x.org,Remote,\nben@x.org,Remote,\ncy@x.org,Remote,\n"
@@ -318,11 +356,54 @@ def test_without_permission_to_manage_groups_they_are_chosen_among_those_there_a
     assert ("cleo", "analsyt", "Student Devices") in cells(batch)
 
 
-def test_of_many_alike_one_tick_stands_for_those_that_are_not_listed(admin):
-    make_group("Library")
-    batch = stage(admin, "Email,Role,Groups\n" + "".join(f"u{n} (at) northfield.example,Analyst,Library\n" for n in range(70)))
+def test_every_new_group_is_listed_and_none_is_created_that_was_not(admin, owner):
+    batch = stage(admin, "Email,Role,Groups\n" + "".join(f"u{n}@x.org,Remote,Room {n}\n" for n in range(60)))
     panel = Panel(admin, batch)
-    assert "70 fixes in 70 rows. Then every row is ready." in panel.page.text
-    ticked = [label for label in panel.ticked if not label.startswith("u3 ")]
-    panel.post(*ticked)
-    assert [row.email for row in rows_of(batch) if row.plan is Plan.ATTENTION] == ["u3 (at) northfield.example"]
+    assert [label for label in panel.ticked if label.startswith("Create Room")] == list(panel.lines)
+    assert "60 groups that do not exist Create all 60" in panel.page.text
+    paste(owner, batch, "zoe@x.org,,Remote,Room 99")
+    panel.post()
+    names = db.session.scalars(db.select(Group.name).where(Group.name.like("Room%"))).all()
+    assert sorted(names) == sorted(f"Room {n}" for n in range(60))
+
+
+class TestManyAlike:
+    """One tick stands for those that are not listed, as long as they are what they were when the page was shown."""
+
+    @pytest.fixture
+    def many(self, admin) -> Batch:
+        make_group("Library")
+        rows = "".join(f"u{n} (at) northfield.example,Analyst,Library\n" for n in range(70))
+        return stage(admin, "Email,Role,Groups\n" + rows)
+
+    def test_one_tick_stands_for_those_that_are_not_listed(self, admin, many):
+        panel = Panel(admin, many)
+        assert "20 others" in panel.page.text
+        ticked = [label for label in panel.ticked if not label.startswith("u3 ")]
+        panel.post(*ticked)
+        assert [row.email for row in rows_of(many) if row.plan is Plan.ATTENTION] == ["u3 (at) northfield.example"]
+
+    def test_they_are_left_out_once_another_is_among_them(self, admin, owner, many):
+        panel = Panel(admin, many)
+        paste(owner, many, "zoe (at) northfield.example,,Analyst,Library")
+        panel.post()
+        left = [row.email.partition(" ")[0] for row in rows_of(many) if row.plan is Plan.ATTENTION]
+        assert left == [*(f"u{n}" for n in range(50, 70)), "zoe"]
+        assert "50 fixes in 50 rows. 21 left out: changed by Maren Okafor" in said(admin, many)
+
+    def test_rows_to_remove_too(self, admin, owner):
+        rows = "".join(f"u{n}@x.org,Remote,suspended\n" for n in range(60))
+        batch = stage(admin, "Email,Role,Status\n" + rows)
+        panel = Panel(admin, batch)
+        edit(owner, batch, 61, "role", "Analyst")
+        panel.post("Remove u0@x.org", "10 other fixes")
+        assert len(cells(batch)) == 50
+
+    def test_what_gives_all_groups_is_not_ticked_among_them_either(self, admin, change_settings):
+        make_group("Library")
+        change_settings(max_rows=200)
+        pairs = "".join(f"u{n}@x.org,Remote,Library\nu{n}@x.org,Remote,Student Devices\n" for n in range(50))
+        wide = "zoe@x.org,Remote,Library\nzoe@x.org,Remote,All groups\n"
+        panel = Panel(admin, stage(admin, "Email,Role,Groups\n" + pairs + wide))
+        assert "1 other fix" in panel.lines
+        assert len(panel.ticked) == 50

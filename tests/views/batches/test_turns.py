@@ -86,7 +86,7 @@ def test_uploads_wait_for_each_other_and_pages_do_not(server, sign_in, owner):
 
 @pytest.fixture
 def soon(monkeypatch) -> None:
-    """Whoever waits for a turn waits a short time only."""
+    """A request that waits for a turn waits a short time only."""
     monkeypatch.setattr(workbook, "WAIT", 0.1)
 
 

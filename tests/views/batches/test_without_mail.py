@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from webapp.db import db
+from webapp.db import db, utcnow
 from webapp.jobs import batches as batch_job
 from webapp.jobs import outbox as outbox_job
-from webapp.models import Batch, Group, Invitation, Message, MessageState
+from webapp.models import Batch, Group, Invitation, InvitationState, Message, MessageKind, MessageState
 from webapp.services.invitations import invitations
 
 from tests.factories import make_group, make_invitation, make_user
+from tests.mail_fixtures import make_message
 from tests.smtp_sink import Sink
-from tests.steps import confirm, stage
+from tests.steps import begin_action, confirm, rows_of, stage
 
 INES, JONAS = "ines@northfield.example", "jonas@northfield.example"
 FILE = f"Email,Role,Groups\n{INES},Analyst,Labs\n{JONAS},Remote,\n"
@@ -45,6 +46,21 @@ def question(client, batch) -> str:
     return client.get(f"/batches/{batch.id}/confirmation?version={batch.version}", htmx=True).page.text
 
 
+def is_green(client) -> bool:
+    """Whether Uploads shows a finished one in green."""
+    page = client.get("/batches").page
+    assert "Finished" in page.text
+    return bool(page.all("span", class_="chip", data_tone="ok"))
+
+
+def assert_nothing_says_sent(client) -> None:
+    home = client.get("/").page.text
+    assert "0 of 2 joined 2 to go Confirmed today at" in home
+    again = client.get(f"/batches/{stage(client, FILE).id}").page.text
+    assert "Same list as staff.csv , confirmed today at" in again
+    assert not is_green(client)
+
+
 class TestNothingSaysSent:
     def test_the_button_and_the_question_before_it(self, owner):
         batch = stage(owner, FILE)
@@ -72,6 +88,20 @@ class TestNothingSaysSent:
             assert page.all("a", href=href), href
         assert page.text.count("Copy link") == 2
         assert "Handed to the mail server" not in page.text
+
+    def test_uploads_home_and_the_same_list_again_do_not(self, owner):
+        finished(owner)
+        assert_nothing_says_sent(owner)
+
+    def test_the_report_also_where_all_joined_by_their_links(self, owner):
+        batch = finished(owner)
+        for invitation in db.session.scalars(db.select(Invitation)):
+            invitation.state, invitation.closed_at = InvitationState.ACCEPTED, utcnow()
+        db.session.commit()
+        page = owner.get(f"/batches/{batch.id}").page.text
+        assert "2 created, none emailed" in page
+        assert "2 of 2 joined" in page
+        assert not is_green(owner)
 
     def test_resending_does_not_say_sent_either(self, owner):
         finished(owner)
@@ -162,6 +192,40 @@ class TestOnceThereIsAServer:
         report = owner.get(f"/batches/{batch.id}").page.text
         assert "never emailed" not in report
         assert report.count("Sent today") == 2
+
+    def test_no_page_says_that_they_were_sent_before_they_are(self, owner, batch, sink):
+        assert_nothing_says_sent(owner)
+        assert "2 created, none emailed" in owner.get(f"/batches/{batch.id}").page.text
+        to = owner.post(f"/actions?concern=unsent&upload={batch.id}", {"do": "resend", "all": "1"}).location
+        action = db.session.get_one(Batch, int(to.rpartition("/")[2]))
+        confirm(owner, action)
+        batch_job.process(action.id)
+        outbox_job.send()
+        assert "0 of 2 joined 2 to go Sent today at" in owner.get("/").page.text
+        assert "2 invited, today at" in owner.get(f"/batches/{batch.id}").page.text
+        assert "Same list as staff.csv , sent today at" in owner.get(f"/batches/{stage(owner, FILE).id}").page.text
+        assert is_green(owner)
+
+    def test_a_test_message_is_no_invitation(self, owner, batch, sink):
+        row = rows_of(batch)[0]
+        example = make_message("lena@northfield.example")
+        example.kind, example.state, example.row_id = MessageKind.TEST, MessageState.SENT, row.id
+        db.session.commit()
+        assert "2 created, none emailed" in owner.get(f"/batches/{batch.id}").page.text
+
+    def test_an_upload_that_went_by_email_stays_so_without_the_server(self, owner, batch, sink, change_settings):
+        other = finished(owner, "Email,Role\nlena@northfield.example,Analyst\nmia@northfield.example,Analyst\n")
+        change_settings(mail_url="")
+        mia = db.session.scalars(db.select(Invitation).where(Invitation.email.startswith("mia"))).one()
+        batch_job.process(confirm(owner, begin_action(owner, "resend", mia)).id)
+        outbox_job.send()
+        lena = db.session.scalars(db.select(Invitation).where(Invitation.email.startswith("lena"))).one()
+        lena.state, lena.closed_at = InvitationState.ACCEPTED, utcnow()
+        db.session.commit()
+        page = owner.get(f"/batches/{other.id}").page.text
+        assert "1 invitation was not emailed" in page
+        assert "2 invited, today at" in page
+        assert "none emailed" not in page
 
     def test_the_report_offers_those_of_its_own_upload(self, owner, batch, sink, change_settings):
         change_settings(mail_url="")

@@ -120,7 +120,7 @@ def test_readers_that_do_not_read_hold_no_thread(server, owner, admin):
     for connection in stalled:
         connection.close()
     ask(first, "/healthz/live", {"Connection": "close"})
-    assert len(said(first)) > 10_000_000, "whoever reads after all gets all of it"
+    assert len(said(first)) > 10_000_000, "a client that reads after all gets all of it"
     first.close()
 
 

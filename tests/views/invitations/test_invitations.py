@@ -211,7 +211,12 @@ class TestAskingForANewLink:
         self.ask(client, expired)
         client.get(f"/invitations/{expired}", 404)
         client.post(f"/invitations/{expired}", NEW, status=404)
-        self.ask(client, expired, 404)
+        self.ask(Client(client.app), expired, 404)
+        assert len(due_emails()) == 1
+
+    def test_a_second_press_gets_the_same_answer_and_sends_nothing(self, client, expired):
+        first, second = self.ask(client, expired), self.ask(client, expired)
+        assert first.location == second.location == "/invitations/asked"
         assert len(due_emails()) == 1
 
     def test_not_more_often_than_people_may_resend(self, client, expired):

@@ -1,4 +1,4 @@
-"""No link opens what another one was made for, whoever is erased, whatever is deleted or put back."""
+"""No link opens what another one was made for, after any erasure, deletion or restore."""
 
 from __future__ import annotations
 

@@ -189,11 +189,11 @@ class TestWelcome:
         assert not page.all("a", href="/users?invite=bulk")
 
 
-def lose(invitation) -> None:
+def lose(invitation, kind=MessageKind.INVITATION) -> None:
     """Its e-mail failed for good."""
     db.session.add(
         Message(
-            kind=MessageKind.INVITATION, priority=3, recipient=invitation.email, message_id=f"<{invitation.id}@x>",
+            kind=kind, priority=3, recipient=invitation.email, message_id=f"<{invitation.id}-{kind}@x>",
             invitation_id=invitation.id, state=MessageState.FAILED,
         )
     )  # fmt: skip
@@ -224,6 +224,16 @@ class TestAttention:
         assert "Only those whose email failed. Show everybody" in found
         assert "u0@northfield.example" in found
         assert "fine@northfield.example" not in found
+
+    def test_a_reminder_that_failed_is_told_like_an_invitation(self, admin):
+        ines = make_invitation("ines@northfield.example")
+        invited = {"kind": MessageKind.INVITATION, "priority": 3, "message_id": "<1@x>", "state": MessageState.SENT}
+        db.session.add(Message(recipient=ines.email, invitation_id=ines.id, **invited))
+        db.session.flush()
+        assert "could not be delivered" not in admin.get("/").page.text
+        lose(ines, MessageKind.REMINDER)
+        assert "1 invitation could not be delivered ines@northfield.example" in admin.get("/").page.text
+        assert "ines@northfield.example" in admin.get("/users?concern=failed").page.text
 
     @pytest.mark.parametrize(("invite_days", "left"), [(7, timedelta(days=3.5)), (30, timedelta(days=7))])
     def test_invitations_that_expire_soon(self, admin, change_settings, invite_days, left):

@@ -127,4 +127,6 @@ class TestAudit:
         assert created.details["after"]["name"] == "Ana"
         assert changed.details["before"]["name"] == "Ana"
         assert changed.details["after"]["name"] == "Ana Silva"
-        assert "name" in admin.get("/audit").page.text.lower()
+        text = admin.get("/audit").page.text
+        assert "Invited ana@northfield.example : name Ana, role Analyst" in text
+        assert "Changed the invitation of ana@northfield.example : role Analyst to Remote, name Ana to Ana Silva" in text

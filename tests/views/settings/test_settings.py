@@ -24,7 +24,7 @@ from tests.steps import rows_of, stage, upload
 
 
 def save(client: Client, section: str, status: int = 303, **typed: str) -> Any:
-    """As the page sends it: what it showed, but for what is typed."""
+    """As the page sends it: what it showed, except what is typed."""
     page = client.get(f"/settings/{section}").page
     names = [*SECTIONS[section].names, *(f"{name}-unit" for name in SECTIONS[section].names)]
     form = {name: value for name in names for value in page.values(name) + page.chosen(name)}
@@ -243,7 +243,7 @@ class TestTakesEffect:
     def test_allowed_domains(self, owner):
         batch = stage(owner, "Email,Role,Groups\nines@elsewhere.example,Analyst,\n")
         save(owner, "uploads", ALLOWED_DOMAINS="northfield.example")
-        owner.get(f"/batches/{batch.id}")  # opened again, its rows are judged anew
+        owner.get(f"/batches/{batch.id}")  # opened again, its rows are judged again
         assert "domain_not_allowed" in str(rows_of(batch)[0].issues)
         answer = owner.post("/invitations", {"email": "x@elsewhere.example", "role": "Analyst"}, None)
         assert db.session.scalar(db.select(db.func.count(Invitation.id))) == 0, answer.page.text

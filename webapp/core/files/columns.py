@@ -77,6 +77,17 @@ def find_named(header: Sequence[str]) -> dict[Field, list[int]]:
     return found
 
 
+def add_names(
+    places: Places,
+    header: Sequence[str],
+) -> Places:
+    """The same columns, and those that are named for people's names and hold nothing else."""
+    uses = dict(places.uses)
+    for place in find_named(header).get(Field.NAME, ()):
+        uses.setdefault(place, Field.NAME)
+    return Places(uses)
+
+
 def choose_names(
     header: Sequence[str],
     places: list[int],

@@ -59,7 +59,7 @@ def plain_letters(name: str) -> str:
     return "".join(letter for letter in split if letter.isalnum())
 
 
-# Written as `plain_letters` leaves them, but for scripts in which that cannot be read.
+# Written as `plain_letters` leaves them, except scripts in which that cannot be read.
 _CERTAIN = {
     Field.EMAIL: """
         email emails mail emailaddress emailaddresses mailaddress emailid useremail useremailaddress

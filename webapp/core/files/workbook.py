@@ -20,7 +20,7 @@ come back. 100,000 rows take two seconds."""
 MOST_AT_ONCE = 2
 """Children that run at the same time in this process, so that many uploads at once do not add their memory up."""
 WAIT = 1.0
-"""Seconds for a turn. Whoever waits holds a thread of the web server, which other people need."""
+"""Seconds for a turn. A request that waits holds a thread of the web server, which other people need."""
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CHILD = Path(__file__).with_name("workbook_sandbox.py")

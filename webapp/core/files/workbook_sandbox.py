@@ -45,7 +45,7 @@ MOST_UNPACKED = 256 << 20
 MOST_ROWS = 101_000
 MOST_MERGED = 1000
 """Entries of the archive, bytes of its XML, rows of a sheet, and merged cells of a sheet that are told. Further rows are left
-out: whoever asks takes fewer than this, and sees that there are too many."""
+out: the caller takes fewer than this, and sees that there are too many."""
 LARGE = 3
 
 Contents = dict[str, bytes]

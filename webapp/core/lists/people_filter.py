@@ -70,7 +70,7 @@ class Filter(ListFilter):
     concern: Concern | None = None
     """Only invitations that need somebody for this."""
     batch_id: int | None = None
-    """Only people of this upload: invited, joined or changed by it."""
+    """Only people of this upload, whatever came of their rows."""
     sort: Sort = Sort.NAME
 
     @classmethod

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 NO_GROUP = frozenset(
     """
@@ -31,23 +33,44 @@ class Kind(StrEnum):
     REMOVAL = "removal"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Fix:
     """The same repair in all its rows.
 
-    id: the same as long as what it repairs is the same. field: "removed" where it removes its rows. old, new: a word or a
-    cell, before and after; of a removal and of rows with one e-mail the person, and the groups of them all. new: "" where a
-    person has to choose. rows: lines by the ids of rows. is_safe: ticked at first.
+    field: "removed" where it removes its rows. old, new: a word or a cell, before and after; of a removal and of rows with
+    one e-mail the person, and the groups of them all. new: "" where a person has to choose. rows: lines by the ids of rows.
+    is_safe: ticked at first.
     """
 
     kind: Kind
-    id: str
     field: str
     old: str
     new: str
     rows: Mapping[int, int]
     note: str = ""
     is_safe: bool = True
+
+    @cached_property
+    def id(self) -> str:
+        """The same as long as what it repairs is the same; more or fewer rows may have the same mistake."""
+        rows = sorted(self.rows) if self.is_of_rows else []
+        return _make_id(self.kind, self.field, self.old, self.new, self.note, rows)
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether it is about these rows as they are, not about a word in them."""
+        return self.kind in (Kind.TWICE, Kind.REMOVAL)
+
+
+def name_others(fixes: Iterable[Fix]) -> str:
+    """What stands for all of these fixes: something else as soon as one is added, or goes."""
+    ids = sorted(fix.id for fix in fixes)
+    return _make_id("others", *ids)
+
+
+def _make_id(begins: str, *parts: object) -> str:
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+    return f"{begins}-{digest[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ _MISSPELT = (
     "icloud.com",
     "protonmail.com",
 )
-"""Long enough for one letter more or less to be no domain of somebody else's, but for those in _PROVIDERS."""
+"""Long enough for one letter more or less to be no domain of somebody else's, except those in _PROVIDERS."""
 _PROVIDERS = frozenset(
     """
     gmail.com googlemail.com outlook.com hotmail.com live.com msn.com passport.com yahoo.com ymail.com rocketmail.com

@@ -28,7 +28,7 @@ def hash_password(password: str) -> str:
 
 
 def verify(stored: str, password: str) -> str:
-    """The hash to keep for a right password, made anew if its costs are not today's; "" for a wrong one. Slow."""
+    """The hash to keep for a right password, made again if its costs are not today's; "" for a wrong one. Slow."""
     if len(password) > LONGEST:
         return ""
     try:

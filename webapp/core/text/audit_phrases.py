@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from webapp.core.text.formatting import clipped, plural
@@ -112,6 +112,20 @@ COUNTS = {
     "failed": "{n:,} failed",
 }
 
+RUNS = {
+    "invitation.created": "{n} invited",
+    "invitation.sent_again": "{n} {n:invitation|invitations} sent again",
+    "invitation.reminded": "{n} reminded",
+    "invitation.changed": "{n} {n:invitation|invitations} changed",
+    "invitation.closed": "{n} {n:invitation|invitations} closed",
+    "invitation.revoked": "{n} {n:invitation|invitations} revoked",
+    "user.changed": "{n} {n:user|users} changed",
+    "user.deactivated": "{n} deactivated",
+    "user.reactivated": "{n} reactivated",
+    "other": "{n} other {n:entry|entries}",
+}
+"""What one upload did to many people, by the action."""
+
 
 _SETTINGS = {
     field.name.lower(): f"“{field.label}”"
@@ -136,6 +150,12 @@ def describe(action: str, details: Details, count: int = 1, subject: str = "") -
     if count > 1:
         parts[-1] += f" ({count:,} times within the hour)"
     return parts if subject else ["".join(parts).rstrip()]
+
+
+def describe_run(actions: Iterable[str]) -> str:
+    """What these events did, in one line: "5 invited, 1 user changed"."""
+    known = Counter(action if action in RUNS else "other" for action in actions)
+    return ", ".join(describe_counts(RUNS, {action: known[action] for action in RUNS}))
 
 
 def _list_counts(details: Details) -> list[str]:

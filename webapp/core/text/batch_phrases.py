@@ -45,6 +45,7 @@ _READING = {
     "pasted": "pasted",
     "prefilled": "{n} {n:row|rows} without an email below the last person skipped ({n:row|rows} {rows})",
     "remembered": "columns as remembered for files with these headers",
+    "remembered_names": "columns as remembered for files with these headers, and names, which are read now",
     "separated": "{separation}",
     "sheets_unread": "{n:sheet|sheets} {sheets} not read",
     "ticks": "{n:column|columns} {columns} read as ticks for groups",

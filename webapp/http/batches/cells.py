@@ -10,6 +10,7 @@ from webapp.core.files.cleaning import (
     LONGEST_CELL,
     clip,
 )
+from webapp.core.plan.group_cells import split_groups
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import (
     ALL_GROUPS,
@@ -20,7 +21,7 @@ from webapp.core.plan.registry import (
 )
 from webapp.core.text.lookalikes import look_alike
 from webapp.models import Row
-from webapp.schemas.rows import MOST_NAMES, split_groups
+from webapp.schemas.rows import MOST_NAMES
 
 
 @dataclass(frozen=True, slots=True)

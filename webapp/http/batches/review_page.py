@@ -23,6 +23,7 @@ from webapp.services.batches import (
     missing,
     people_rows,
     planner,
+    report,
     reverts,
     review,
     row_search,
@@ -41,9 +42,11 @@ def review_context(batch: Batch) -> dict[str, Any]:
     context = row_context(batch)
     context["page"] = row_search.find_page(batch, context["find"])
     if batch.kind is BatchKind.UPLOAD:
+        earlier = same_list.find_earlier(batch)
         return context | {
             "same_file": review.find_same_file(batch),
-            "earlier": same_list.find_earlier(batch),
+            "earlier": earlier,
+            "is_emailed": lambda: bool(earlier and report.find_emailed([earlier.id])),
             "count_missing": partial(missing.count_missing, batch),
             "folds": row_search.is_folded(batch, context["find"]),
             "is_file_kept": upload.is_file_kept(batch),

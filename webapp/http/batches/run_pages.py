@@ -14,10 +14,9 @@ from webapp.db import utcnow
 from webapp.http.batches.review_page import kind_context
 from webapp.http.web import current_user
 from webapp.models import Batch, BatchState, Outcome, Row
-from webapp.services.batches import joining, report, reverts
+from webapp.services.batches import joining, reminders, report, reverts
 from webapp.services.mail import outbox, throttle
 from webapp.services.operations import heartbeats
-from webapp.services.settings import in_force
 
 FEW, FEWER = 10, 5
 """Rows of one outcome on a report at first; of those invited by how far they have come."""
@@ -50,33 +49,37 @@ def _common_context(batch: Batch, tally: Counter[str]) -> dict[str, Any]:
 
 
 def report_context(batch: Batch) -> dict[str, Any]:
-    """What the report shows, and the part of it that asks for itself again."""
+    """What the report shows."""
     tally = report.tally(batch)
-    by = current_user()
-    may_invite = by.may(Permission.INVITATIONS_MAKE)
-    joined = joining.count_joined([batch.id]).get(batch.id, joining.NOBODY)
-    newest = joining.list_rows(batch, "joined", 1)
+    may_invite = current_user().may(Permission.INVITATIONS_MAKE)
+    card = joined_context(batch)
     lists = _list_rows(batch, tally, request.args.get("show", ""))
-    rows = [row for each in [newest, *lists.values()] for row in each]
-    unsent = report.count_unsent(batch)
-    is_reminder = may_invite and in_force.environment().mail_url and not unsent
-    is_open = bool(joined.pending or tally[Outcome.WAITING])
+    rows = [row for each in lists.values() for row in each]
+    is_open = bool(card["joined"].pending or tally[Outcome.WAITING])
     return {
         **_common_context(batch, tally),
+        **card,
+        "deliveries": outbox.find_deliveries({row.invitation_id or 0 for row in rows}),
+        "users": joining.find_users(rows),
         "is_revertible": may_invite and reverts.is_offered(batch),
         "revert": reverts.find_revert(batch),
         "original": reverts.original(batch),
         "lists": lists,
         "can_retry": bool(tally[Outcome.FAILED]) and may_invite,
-        "linkable": is_open and by.may(Permission.MESSAGES_SEE),
-        "deliveries": outbox.find_deliveries({row.invitation_id or 0 for row in rows}),
-        "users": joining.find_users(rows),
+        "linkable": is_open and current_user().may(Permission.MESSAGES_SEE),
         "changed": report.changed_since(batch),
-        "joined": joined,
-        "newest": newest,
-        "unsent": unsent,
-        "to_remind": joining.count_to_remind(batch, by) if is_reminder else None,
-        "reminded_at": joining.last_reminded(batch),
+        "unsent": report.count_unsent(batch),
+        "is_nobody_emailed": report.is_nobody_emailed(batch),
+    }
+
+
+def joined_context(batch: Batch) -> dict[str, Any]:
+    """What the card of those who joined shows."""
+    return {
+        "batch": batch,
+        "joined": joining.count_joined([batch.id]).get(batch.id, joining.Joined()),
+        "last": joining.find_last(batch),
+        "to_remind": reminders.count_due(batch, current_user()),
         "now": utcnow(),
     }
 

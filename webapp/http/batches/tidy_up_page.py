@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from flask import request
 
-from webapp.core.plan.fixes import A_PERSON, Fix, Fixes, Kind
+from webapp.core.plan.fixes import A_PERSON, Fix, Fixes, Kind, name_others
 from webapp.core.plan.registry import find_name_problem, fold
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
@@ -21,142 +22,91 @@ from webapp.services.batches.tidy_up import CREATE, Choice, TidyUp
 from webapp.services.directory import lookup
 
 LISTED = 50
-"""Fixes of a kind that are listed each with a tick; one tick stands for the others."""
+"""Fixes of a kind that are listed each with a tick; one tick stands for the others. New groups are all listed, these with a
+choice among the groups that exist."""
 FEW = 8
-
-_TITLES = {
-    Kind.SPELLING: "Spelling",
-    Kind.ADDRESS: "Addresses",
-    Kind.WORD: "Words Muster does not know",
-    Kind.TWICE: "Same person twice",
-    Kind.REMOVAL: "Rows to remove",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The fixes of one kind. listed: each with its tick; others: with one tick for all, whose value is the kind."""
+    """The fixes of one kind. listed: each with its tick; others: with one tick for all, whose value is the kind.
+
+    shown: how many are in sight; the rest is folded.
+    """
 
     kind: Kind
-    title: str
-    about: str
+    fixes: Sequence[Fix]
     listed: Sequence[Fix]
     others: Sequence[Fix]
     shown: int = FEW
-    """How many are in sight; the others are folded."""
 
 
-Effect = tuple[int, list[str], list[str] | None, list[str]]
-"""Rows that are alike: how many; the ticks that touch them; all those that it takes until they need nobody's attention, None
-where they need none; and those that remove them."""
+Effect = tuple[int, tuple[str, ...], tuple[str, ...] | None]
+"""Rows that are alike: how many; the ticks that touch them; and all those that it takes until they need nobody's attention,
+None where they need none."""
 
 
 def panel_context(batch: Batch) -> dict[str, Any]:
-    """What the panel shows. ticked: the ticks that are set at first; effects: what they come to, for static/js/tidy-up.js too."""
+    """What the panel shows. effects: what its ticks come to, for static/js/tidy-up.js."""
     by = current_user()
-    registry = lookup.registry()
-    found = find_fixes(batch)
     may_create = by.may(Permission.USERS_MANAGE)
+    found = find_fixes(batch)
     sections = []
-    for kind in Kind:
-        if section := _section(kind, found.all, batch, may_create):
-            sections.append(section)
-    ticked = set()
-    for section in sections:
-        for fix in section.listed:
-            if fix.is_safe and (may_create or fix.kind is not Kind.GROUP):
-                ticked.add(fix.id)
-        if section.others and ticked & {fix.id for fix in section.listed}:
-            ticked.add(section.kind)
-    effects = _list_effects(found, sections)
-    count = sum(_weigh(section, ticked) for section in sections)
+    for kind, fixes in groupby(found.all, key=lambda fix: fix.kind):
+        section = _section(kind, list(fixes), may_create)
+        sections.append(section)
+    first = sections[0] if sections else None
+    if first and first.kind is Kind.EARLIER and len(first.fixes) > FEW and len(sections) > 1:
+        sections[0] = replace(first, shown=0)
     return {
         "batch": batch,
         "sections": sections,
-        "ticked": ticked,
-        "effects": effects,
-        "count": count,
-        "foot": _describe(effects, ticked, count),
+        "effects": _list_effects(found, sections),
         "asked": (request.args.get("field"), fold(request.args.get("word", ""))),
         "names": {
             "role": [role.name for role in lookup.grantable(by)],
-            "groups": [group.name for group in registry.groups],
+            "groups": [group.name for group in lookup.registry().groups],
         },
+        "may_create": may_create,
         "CREATE": CREATE,
+        "LISTED": LISTED,
         "earlier": same_list.find_earlier(batch),
         "fold": fold,
         "list_lines": list_lines,
+        "name_others": name_others,
         "is_name": lambda word: not find_name_problem(word),
     }
 
 
-def _section(kind: Kind, fixes: Sequence[Fix], batch: Batch, may_create: bool) -> Section | None:
-    """The section of a kind, if there is anything in it."""
-    own = [fix for fix in fixes if fix.kind is kind]
-    if not own:
-        return None
-    n = len(own)
-    title = _TITLES.get(kind) or plural(n, "correction")
-    if kind is Kind.GROUP:
-        title = f"{plural(n, 'group')} that {'does' if n == 1 else 'do'} not exist"
-    about = "" if kind is Kind.EARLIER else plural(n, "fix", "fixes")
+def _section(kind: Kind, fixes: Sequence[Fix], may_create: bool) -> Section:
     if kind is Kind.GROUP and may_create:
-        about = f"Create all {n}" if n > 1 else ""
-    elif kind in (Kind.GROUP, Kind.WORD):
-        about = f"0 of {min(n, LISTED)} chosen"
-    if kind is Kind.REMOVAL:
-        words = [word for notice in batch.notices for word in notice["words"]]
-        about = f"{n:,} {words[0]}" if len(words) == 1 else plural(n, "row")
-    # what a word means is chosen for each: the others are listed once these are done
-    is_chosen = kind is Kind.WORD or (kind is Kind.GROUP and not may_create)
-    others = () if is_chosen else own[LISTED:]
-    is_folded = kind is Kind.EARLIER and n > FEW and n < len(fixes)
-    return Section(kind, title, about, own[:LISTED], others, 0 if is_folded else FEW)
-
-
-def _weigh(section: Section, ticked: Set[str]) -> int:
-    """How many fixes the ticks of a section stand for."""
-    listed = sum(fix.id in ticked for fix in section.listed)
-    return listed + (len(section.others) if section.kind in ticked else 0)
+        return Section(kind, fixes, fixes, [])
+    others = fixes[LISTED:]
+    if kind in (Kind.GROUP, Kind.WORD):
+        # what a word means is chosen for each: the others are listed once these are done
+        others = []
+    return Section(kind, fixes, fixes[:LISTED], others)
 
 
 def _list_effects(found: Fixes, sections: Sequence[Section]) -> list[Effect]:
-    ticks: defaultdict[int, set[str]] = defaultdict(set)
-    names: dict[str, str] = {}
+    tick_of: dict[str, str] = {}
     for section in sections:
-        names |= {fix.id: fix.id for fix in section.listed}
-        names |= {fix.id: section.kind.value for fix in section.others}
+        tick_of |= {fix.id: fix.id for fix in section.listed}
+        tick_of |= {fix.id: section.kind.value for fix in section.others}
+    touching: defaultdict[int, set[str]] = defaultdict(set)
     for fix in found.all:
         for row_id in fix.rows:
-            if fix.id in names:
-                ticks[row_id].add(names[fix.id])
-    removals = {names[fix.id] for fix in found.all if fix.field == "removed"}
-    counts: Counter[tuple[Any, ...]] = Counter()
-    for row_id in {**ticks, **found.needs}:
-        needs = found.needs.get(row_id)
-        needed = needs and tuple(sorted({names.get(need, A_PERSON) for need in needs}))
-        counts[tuple(sorted(ticks[row_id])), needed] += 1
+            touching[row_id].add(tick_of.get(fix.id, A_PERSON))
+    alike: Counter[Any] = Counter()
+    for row_id in {**touching, **found.needs}:
+        needed = None
+        if row_id in found.needs:
+            needed = frozenset(tick_of.get(need, A_PERSON) for need in found.needs[row_id])
+        alike[frozenset(touching[row_id]), needed] += 1
     effects: list[Effect] = []
-    for (touching, needed), n in counts.items():
-        removing = [tick for tick in touching if tick in removals]
-        effects.append((n, list(touching), None if needed is None else list(needed), removing))
+    for (ticks, needed), n in alike.items():
+        effects.append((n, tuple(ticks), None if needed is None else tuple(needed)))
     return effects
-
-
-def _describe(effects: Sequence[Effect], ticked: Set[str], count: int) -> str:
-    """What the ticks come to, in words."""
-    if not count:
-        return "Tick what to fix."
-    rows = left = 0
-    for n, touching, needed, removing in effects:
-        if not ticked.isdisjoint(touching):
-            rows += n
-        is_done = needed is None or set(needed) <= ticked or not ticked.isdisjoint(removing)
-        left += 0 if is_done else n
-    still = f"{plural(left, 'row')} still {'needs' if left == 1 else 'need'} you."
-    if not left:
-        still = "Then every row is ready."
-    return f"{plural(count, 'fix', 'fixes')} in {plural(rows, 'row')}. {still}"
 
 
 def list_lines(fix: Fix) -> str:
@@ -181,6 +131,7 @@ def read_choice() -> Choice:
     return Choice(
         ids=frozenset(form.getlist("ids")),
         listed=frozenset(form.getlist("listed")),
+        others=frozenset(form.getlist("others")),
         meant={name.removeprefix("meant-"): form[name] for name in named},
         remembered=frozenset(form.getlist("remembered")),
         version=get_number(form, "version") or 0,

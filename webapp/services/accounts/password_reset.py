@@ -64,7 +64,7 @@ def in_need(user_id: int, by: User) -> User:
 def ask(email: str, peer: str) -> None:
     """Send a link to the user with this address, if there is one. Runs after the answer, which is always the same.
 
-    Who was invited and has no account yet gets the invitation again.
+    Who was invited and has no account yet gets the invitation again, with a new link where it has expired.
     """
     key = sessions.account_key(email)
     begin_write()
@@ -73,7 +73,7 @@ def ask(email: str, peer: str) -> None:
     if user:
         is_sent = _send_link(user, peer)
     else:
-        invitation = invitations.find_open(key)
+        invitation = invitations.find_given(key)
         is_sent = invitation is not None and invitations.send_again(invitation, peer)
     if is_sent:
         outbox.commit()

@@ -72,14 +72,19 @@ def sign_in(email: str, password: str) -> User:
     raise RuleViolationError("Email or password is wrong.")
 
 
-def check_own_password(user: User, password: str) -> None:
-    """Check that the signed-in person typed their own password. Raises RuleViolationError."""
+def check_own_password(
+    user: User, password: str, nothing_done: str = "Nothing was changed."
+) -> None:
+    """Check that the signed-in person typed their own password. Raises RuleViolationError.
+
+    nothing_done: what did not happen where they did not, as a sentence.
+    """
     stored = user.password_hash
     user_id = user.id
     db.session.rollback()  # nothing is open while the password is checked
     if not passwords.verify(stored, password):
         count_refusal("password.refused", user_id, "(own password)")
-        raise RuleViolationError("This is not your password. Nothing was changed.")
+        raise RuleViolationError(f"This is not your password. {nothing_done}")
 
 
 def start_session(user: User, address: str, user_agent: str) -> str:

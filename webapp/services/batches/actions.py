@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
+
+from sqlalchemy import select
 
 from webapp import queue
 from webapp.core.errors import (
@@ -20,8 +22,9 @@ from webapp.core.plan.registry import Registry
 from webapp.core.text import action_phrases, batch_phrases, row_phrases
 from webapp.core.text.phrases import CodedText
 from webapp.db import begin_write, db
-from webapp.models import Batch, BatchKind, User
-from webapp.services.batches import apply, staging
+from webapp.models import Batch, BatchKind, BatchState, Row, User
+from webapp.services.batches import apply, planner, staging
+from webapp.services.batches.staging import NewRow
 from webapp.services.directory import lookup, people_list
 from webapp.services.mail import outbox
 
@@ -37,7 +40,8 @@ def stage(
 ) -> Batch:
     """Stage a batch under review of what the action would do to each of them; nothing is done before it is confirmed.
 
-    scope: how many people they were chosen from, where they are those who are missing. facts: where they come from.
+    scope: how many people they were chosen from, where they are those who are missing. facts: where they come from; where this
+    person's newest action under review is the same with the same facts, return that: a second press stages no other.
 
     Raises ForbiddenError where `by` lacks `action.do.permission`, RuleViolationError where nobody was chosen.
     """
@@ -51,6 +55,9 @@ def stage(
     for line, row in enumerate(rows, start=1):
         row["line"] = line
     does = action.as_dict()
+    if facts and (same := _find_same(by, does, rows, list(facts))):
+        db.session.rollback()
+        return same
     title = batch_phrases.name_action(action, len(rows), registry)
     return staging.stage_rows(
         rows,
@@ -61,6 +68,23 @@ def stage(
         title={**title, "scope": scope} if scope else title,
         facts=list(facts),
     )
+
+
+def _find_same(
+    by: User, does: dict[str, Any], rows: Sequence[NewRow], facts: list[CodedText]
+) -> Batch | None:
+    """The newest action that `by` has under review, where it does the same to the same people."""
+    own = (
+        Batch.kind == BatchKind.ACTION,
+        Batch.state == BatchState.REVIEWING,
+        Batch.uploaded_by_id == by.id,
+    )
+    newest = db.session.scalar(select(Batch).where(*own).order_by(Batch.id.desc()).limit(1))
+    if newest is None or (newest.action, newest.facts) != (does, facts):
+        return None
+    keys = planner.select_rows(newest).with_only_columns(Row.email_key)
+    is_same = set(db.session.scalars(keys)) == {row["email_key"] for row in rows}
+    return newest if is_same else None
 
 
 def do_now(

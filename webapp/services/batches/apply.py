@@ -136,7 +136,7 @@ def invite(
     messages = []
     for new_id, (address, name, access, row_id) in zip(ids, people, strict=True):
         invited.append((new_id, address.display))
-        details[new_id] = {"after": named(name) | access_in_names(access, registry)}
+        details[new_id] = {"after": name_details(name) | access_in_names(access, registry)}
         messages.append(
             {
                 "recipient": address.display,
@@ -181,7 +181,7 @@ def access_in_names(access: Access, registry: Registry) -> dict[str, Any]:
     return {"role": registry.role_by_id[access.role].name, "groups": groups}
 
 
-def named(name: str) -> dict[str, str]:
+def name_details(name: str) -> dict[str, str]:
     """A name, if there is one, as the audit log keeps it."""
     return {"name": name} if name else {}
 

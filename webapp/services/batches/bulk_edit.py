@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from webapp.core.errors import (
@@ -12,11 +12,11 @@ from webapp.core.errors import (
 )
 from webapp.core.files.cleaning import clean
 from webapp.core.lists.row_filter import Find
+from webapp.core.plan.group_cells import Cells, join_groups, key_groups, merge_rows, split_groups
 from webapp.core.plan.planner import Mode
-from webapp.core.plan.registry import ALL_GROUPS, Registry, fold
+from webapp.core.plan.registry import Registry, fold
 from webapp.db import db, in_json
 from webapp.models import Batch, Row, User
-from webapp.schemas.rows import split_groups
 from webapp.services.batches import cell_edit, changes, planner, row_search
 from webapp.services.batches.changes import (
     Change,
@@ -152,31 +152,13 @@ def _regroup(
     registry: Registry,
 ) -> str:
     """A Groups cell with these groups set, added or removed."""
-    present = _by_key(split_groups(cell), registry)
-    after = wanted = _by_key(names, registry)
+    present = key_groups(split_groups(cell), registry)
+    after = wanted = key_groups(names, registry)
     if mode is Mode.ADD:
         after = {**present, **wanted, **present}
     elif mode is Mode.REMOVE:
         after = {key: name for key, name in present.items() if key not in wanted}
-    return cell if after.keys() == present.keys() else _join(after)
-
-
-def _by_key(names: Iterable[str], registry: Registry) -> dict[str, str]:
-    """Each group once, in its first spelling, by a key that is the same for all spellings."""
-    found: dict[str, str] = {}
-    for name in names:
-        found.setdefault(fold(registry.group_name(name)), name)
-    return found
-
-
-def join_groups(cells: Iterable[str], registry: Registry) -> str:
-    """A Groups cell with the groups of all these."""
-    return _join(_by_key(split_groups(",".join(cells)), registry))
-
-
-def _join(groups: Mapping[str, str]) -> str:
-    """A Groups cell that holds all of these."""
-    return ALL_GROUPS if fold(ALL_GROUPS) in groups else ", ".join(groups.values())
+    return cell if after.keys() == present.keys() else join_groups(after)
 
 
 @changes.command
@@ -219,17 +201,15 @@ def merge_duplicates(
     Raises RuleViolationError where their roles differ.
     """
     first, *later = rows = _with_same_email(batch, row_id)
-    registry = lookup.registry()
-    roles = {registry.role_by_key.get(fold(row.role)) for row in rows}
-    if len(roles) > 1 or None in roles:
+    cells = [Cells(row.name, row.role, row.groups) for row in rows]
+    one = merge_rows(cells, lookup.registry())
+    if one is None:
         raise RuleViolationError(
             "Their roles differ, so nothing was merged. Make the roles the same, or choose “Keep this one”."
         )
-    groups = join_groups([row.groups for row in rows], registry)
-    name = next((row.name for row in rows if row.name), "")
     merged = [
-        Change(first, "groups", first.groups, groups),
-        Change(first, "name", first.name, name),
+        Change(first, "groups", first.groups, one.groups),
+        Change(first, "name", first.name, one.name),
     ]
     return ChangeSet([*merged, *_removals(later)], rows)
 

@@ -101,11 +101,12 @@ def run_chunk(batch_id: int, limit: int) -> bool:
 
 
 def batches_with_work() -> list[int]:
-    """Batches at work that still have rows to claim, oldest first; no transaction stays open."""
+    """Batches at work that still have rows to claim, or with reminders to queue, oldest first; no transaction stays open."""
     is_queued = Batch.state == BatchState.QUEUED
     is_running = Batch.state == BatchState.PROCESSING
     has_rows = exists().where(_is_unclaimed(Batch.id))
-    with_work = select(Batch.id).where(is_queued | (is_running & has_rows))
+    is_asked = Batch.reminded_by_id.is_not(None)
+    with_work = select(Batch.id).where(is_queued | (is_running & has_rows) | is_asked)
     found = list(db.session.scalars(with_work.order_by(Batch.id)))
     db.session.rollback()
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,13 +11,14 @@ from sqlalchemy import ColumnElement, select
 from webapp.core.files.cleaning import LONGEST_CELL
 from webapp.core.lists.row_filter import Hint
 from webapp.core.plan.fixes import A_PERSON, NO_GROUP, Fix, Fixes, Kind
+from webapp.core.plan.group_cells import Cells, key_groups, merge_rows, split_groups
 from webapp.core.plan.planner import Issue, Plan
 from webapp.core.plan.registry import ALL_GROUPS, Registry, find_name_problem, fold
 from webapp.core.text.spelling import by_number
 from webapp.db import db
 from webapp.models import Batch, Row
-from webapp.schemas.rows import RowSchema, split_groups
-from webapp.services.batches import bulk_edit, same_list
+from webapp.schemas.rows import RowSchema
+from webapp.services.batches import same_list
 from webapp.services.batches.changes import Place
 from webapp.services.directory import lookup
 
@@ -26,27 +26,8 @@ CHEAP = 500
 """Rows that need attention, or have a misspelt domain, and a tenth of a list that was sent before. With more, the answer to
 one edited cell leaves the offer as it is: finding the fixes reads all those rows, and an edit has to cost the same in a batch
 of any size."""
-LOOKED_AT = 1000
-"""Different words that are looked at; the commonest first."""
-MOST_CREATED = 500
-"""Groups that are created at once."""
-
-
-class _Wrong(NamedTuple):
-    """A word of a row that is no role or group; of an e-mail its domain with the @, or the whole. new: what is suggested."""
-
-    row: Any
-    field: str
-    old: str
-    new: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.field, fold(self.old)
-
-    @property
-    def place(self) -> Place:
-        return self.row.id, self.field
+LOOKED_AT = 500
+"""Different roles and groups that are looked at, the commonest first; so this is also how many groups are created at once."""
 
 
 def are_cheap(batch: Batch) -> bool:
@@ -72,24 +53,15 @@ def count_fixable(batch: Batch) -> tuple[int, int]:
 def find_fixes(batch: Batch) -> Fixes:
     """Everything that can be repaired; eight queries at most, which read the rows that have a problem, a hint or a past."""
     past = _list_past(batch)
-    by_id = {fix.id: fix for fix in past.values()}
-    fixes = list(by_id.values())
-    fixes += _list_removals(batch)
+    fixes = [*dict.fromkeys(past.values()), *_list_removals(batch)]
     needs: dict[int, frozenset[str]] = {}
     if batch.counts.get(Plan.ATTENTION) or batch.counts.get("misspelt"):
         schema = RowSchema(lookup.registry())
         rows = _read_rows(batch, Row.plan == Plan.ATTENTION)
-        wrong = []
-        for row in rows:
-            wrong += _list_wrong(row, schema.registry)
-        # a query of its own: one with OR would read all rows
-        misspelt = _read_rows(batch, Row.likely_domain.is_not(None))
-        wrong += map(_misspelt, misspelt)
-        wrong = [word for word in wrong if word.place not in past]
-        by_word = _fix_words(wrong, schema)
-        fixes += by_word.values()
+        by_word = _fix_words(_read_wrong(batch, rows, past, schema.registry), schema)
         for row in rows:
             needs[row.id] = _list_needs(row, by_word, past, schema.registry)
+        fixes += by_word.values()
         fixes += _merge_twins(rows, needs, schema)
     fixes.sort(key=_order)
     return Fixes(fixes, needs)
@@ -99,7 +71,8 @@ def _order(fix: Fix) -> tuple[Any, ...]:
     place = list(Kind).index(fix.kind)
     if fix.kind is Kind.GROUP:
         return place, by_number(fix.old)
-    return place, -len(fix.rows), min(fix.rows.values()), fold(fix.old)
+    first = min(fix.rows.values())
+    return place, -len(fix.rows), first, fold(fix.old)
 
 
 def _read_rows(batch: Batch, which: ColumnElement[bool]) -> Sequence[Any]:
@@ -129,61 +102,96 @@ def _list_past(batch: Batch) -> dict[Place, Fix]:
     earlier = same_list.find_earlier(batch)
     if earlier is None:
         return {}
-    places: defaultdict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
+    registry = lookup.registry()
+    alike: defaultdict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
     for change in same_list.find_past_corrections(batch, earlier):
-        row = change.row
+        row, old = change.row, change.before
         assert row
-        old = change.before
         if change.field == "removed":
             old = row.name or row.email
-        places[change.field, old, change.after][row.id] = row.line
-    found: dict[Place, Fix] = {}
-    for (column, old, new), rows in places.items():
-        name = _name(Kind.EARLIER, column, old, new)
-        is_safe = not _widens(column, new)
-        fix = Fix(Kind.EARLIER, name, column, old, new, rows, "removed then", is_safe)
-        found |= {(row_id, column): fix for row_id in rows}
+        alike[change.field, old, change.after][row.id] = row.line
+    found = {}
+    for (field, old, new), rows in alike.items():
+        fix = Fix(
+            Kind.EARLIER,
+            field,
+            old,
+            new,
+            rows,
+            note="removed then",
+            is_safe=not _widens(field, new, registry),
+        )
+        for row_id in rows:
+            found[row_id, field] = fix
     return found
 
 
-def _widens(column: str, new: str) -> bool:
+def _widens(field: str, new: str, registry: Registry) -> bool:
     """Whether a cell gives access to everything, or makes somebody manage people."""
-    if column == "groups":
+    if field == "groups":
         return fold(new) == fold(ALL_GROUPS)
-    role = lookup.registry().role_by_key.get(fold(new)) if column == "role" else None
+    role = registry.role_by_key.get(fold(new)) if field == "role" else None
     return role is not None and role.manages_people
 
 
 # Words and addresses
 
 
-def _list_wrong(row: Any, registry: Registry) -> list[_Wrong]:
+class _Wrong(NamedTuple):
+    """A word of a row that is no role or group; of an e-mail its domain with the @, or the whole.
+
+    new: what is suggested; of groups it is not known yet.
+    """
+
+    row: Any
+    field: str
+    old: str
+    new: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.field, fold(self.old)
+
+    @property
+    def place(self) -> Place:
+        return self.row.id, self.field
+
+
+def _read_wrong(
+    batch: Batch,
+    rows: Iterable[Any],
+    past: Mapping[Place, Fix],
+    registry: Registry,
+) -> list[_Wrong]:
+    """The wrong words of these rows, and the misspelt domains of all, unless they were corrected before."""
     wrong = []
-    for issue in row.issues:
-        wrong += _list_wrong_in(row, issue, registry)
-    return wrong
+    for row in rows:
+        for issue in row.issues:
+            wrong += _list_wrong(row, issue, registry)
+    # a query of its own: one with OR would read all rows
+    misspelt = _read_rows(batch, Row.likely_domain.is_not(None))
+    wrong += map(_misspelt, misspelt)
+    return [word for word in wrong if word.place not in past]
 
 
-def _list_wrong_in(row: Any, issue: Issue, registry: Registry) -> list[_Wrong]:
-    """The wrong words that an issue is about. Of groups it is not known yet what is suggested."""
-    new = issue.get("new", "")
+def _list_wrong(row: Any, issue: Issue, registry: Registry) -> list[_Wrong]:
+    """The wrong words that an issue is about."""
+    field, new = issue["field"], issue.get("new", "")
     if issue["code"] in ("role_unknown", "role_several"):
-        return [_Wrong(row, "role", " ".join(row.role.split()), new)]
-    if issue["code"] == "name_lines":
-        return [_Wrong(row, "name", row.name, new)]
+        role = " ".join(row.role.split())
+        return [_Wrong(row, field, role, new)]
     if issue["code"] == "groups_unknown":
         names = split_groups(row.groups)
-        return [
-            _Wrong(row, "groups", name, "")
-            for name in names
-            if fold(name) not in registry.group_by_key
-        ]
-    if issue["field"] != "email" or not new:
+        unknown = [name for name in names if fold(name) not in registry.group_by_key]
+        return [_Wrong(row, field, name) for name in unknown]
+    if issue["code"] == "name_lines":
+        return [_Wrong(row, field, row.name, new)]
+    if field != "email" or not new:
         return []
-    if new.startswith("@") and "@" in row.email:
-        domain = row.email.rpartition("@")[2]
-        return [_Wrong(row, "email", f"@{domain.lower()}", new)]
-    return [_Wrong(row, "email", row.email, issue["suggestion"])]
+    _, at, domain = row.email.rpartition("@")
+    if at and new.startswith("@"):
+        return [_Wrong(row, field, f"@{domain.lower()}", new)]
+    return [_Wrong(row, field, row.email, issue["suggestion"])]
 
 
 def _misspelt(row: Any) -> _Wrong:
@@ -197,13 +205,13 @@ def _fix_words(wrong: Iterable[_Wrong], schema: RowSchema) -> dict[tuple[str, st
     by_key: defaultdict[tuple[str, str], list[_Wrong]] = defaultdict(list)
     for word in wrong:
         by_key[word.key].append(word)
-    commonest = sorted(by_key, key=lambda key: len(by_key[key]), reverse=True)
-    names = [key for key in commonest if key[0] != "email"][:LOOKED_AT]
-    addresses = [key for key in commonest if key[0] == "email"]
-    found = {key: _fix_word(by_key[key], schema) for key in names + addresses}
-    new_groups = [key for key, fix in found.items() if fix.kind is Kind.GROUP]
-    for key in new_groups[MOST_CREATED:]:
-        del found[key]
+    names = [key for key in by_key if key[0] != "email"]
+    names.sort(key=lambda key: -len(by_key[key]))
+    too_many = set(names[LOOKED_AT:])
+    found = {}
+    for key, words in by_key.items():
+        if key not in too_many:
+            found[key] = _fix_word(words, schema)
     return found
 
 
@@ -216,25 +224,22 @@ def _fix_word(words: Sequence[_Wrong], schema: RowSchema) -> Fix:
         new = issues[0].get("new", "") if issues else ""
     kind = Kind.ADDRESS if field == "email" else Kind.SPELLING
     if not new:
-        no_names = {*NO_GROUP, *schema.registry.role_by_key}
-        is_name = field == "groups" and not find_name_problem(old)
-        kind = Kind.GROUP if is_name and fold(old) not in no_names else Kind.WORD
-    rows = {word.row.id: word.row.line for word in words}
+        kind = Kind.GROUP if _may_be_group(field, old, schema.registry) else Kind.WORD
     return Fix(
         kind,
-        _name(kind, field, fold(old), new),
         field,
         old,
         new,
-        rows,
+        rows={word.row.id: word.row.line for word in words},
         note="on one line" if field == "name" else "",
         is_safe=kind is not Kind.WORD,
     )
 
 
-def _name(kind: Kind, *parts: object) -> str:
-    """The id of a fix."""
-    return f"{kind}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:10]}"
+def _may_be_group(field: str, word: str, registry: Registry) -> bool:
+    """Whether a group may be created that is called so."""
+    is_taken = fold(word) in {*NO_GROUP, *registry.role_by_key}
+    return field == "groups" and not is_taken and not find_name_problem(word)
 
 
 def _list_needs(
@@ -249,7 +254,7 @@ def _list_needs(
         if fix := past.get((row.id, issue["field"])):
             needs.add(fix.id)
             continue
-        words = _list_wrong_in(row, issue, registry)
+        words = _list_wrong(row, issue, registry)
         for word in words:
             fix = by_word.get(word.key)
             needs.add(fix.id if fix else A_PERSON)
@@ -264,7 +269,9 @@ _TWICE = ("duplicate", "duplicate_differs")
 
 
 def _merge_twins(
-    rows: Iterable[Any], needs: dict[int, frozenset[str]], schema: RowSchema
+    rows: Iterable[Any],
+    needs: dict[int, frozenset[str]],
+    schema: RowSchema,
 ) -> list[Fix]:
     """A fix for all rows of each person who is there twice; each of these rows needs what the others need."""
     by_email: defaultdict[str, list[Any]] = defaultdict(list)
@@ -274,73 +281,85 @@ def _merge_twins(
     fixes = []
     for twins in by_email.values():
         needed = {need for row in twins for need in needs[row.id]}
-        names = [_mend(row, "role", schema) for row in twins]
-        roles = {schema.registry.role_by_key.get(fold(name)) for name in names}
-        groups = [_mend(row, "groups", schema) for row in twins]
-        fix = _merge(twins, groups, schema.registry)
-        if len(roles) > 1 or None in roles or len(fix.new) > LONGEST_CELL:
+        cells = [_mend(row, schema) for row in twins]
+        merged = merge_rows(cells, schema.registry)
+        if merged is None or len(merged.groups) > LONGEST_CELL:
             needed.add(A_PERSON)
-        elif len({_keys(cell, schema.registry) for cell in groups}) > 1:
+        elif _differ(cells, schema.registry):
+            fix = _merge(twins, cells, merged)
             fixes.append(fix)
             needed.add(fix.id)
-        needs |= {row.id: frozenset(needed) for row in twins}
+        for row in twins:
+            needs[row.id] = frozenset(needed)
     return fixes
 
 
-def _mend(row: Any, field: str, schema: RowSchema) -> str:
-    """A cell as it is once its spelling is put right."""
-    cell = str(getattr(row, field))
-    _, issues = schema.cell(field, cell)
-    return issues[0].get("suggestion", cell) if issues else cell
+def _mend(row: Any, schema: RowSchema) -> Cells:
+    """The cells of a row as they are once their spelling is put right."""
+    mended = {}
+    for field in ("role", "groups"):
+        cell = getattr(row, field)
+        _, issues = schema.cell(field, cell)
+        mended[field] = issues[0].get("suggestion", cell) if issues else cell
+    return Cells(row.name, **mended)
 
 
-def _keys(cell: str, registry: Registry) -> frozenset[str]:
-    names = [registry.group_name(name) for name in split_groups(cell)]
-    return frozenset(map(fold, names))
+def _differ(rows: Iterable[Cells], registry: Registry) -> bool:
+    """Whether the groups are not the same in all these rows."""
+    groups = {frozenset(key_groups(split_groups(row.groups), registry)) for row in rows}
+    return len(groups) > 1
 
 
-def _merge(twins: Sequence[Any], groups: Sequence[str], registry: Registry) -> Fix:
+def _merge(twins: Sequence[Any], cells: Sequence[Cells], merged: Cells) -> Fix:
     """The fix that makes one row of these, with all their groups. All groups are not given unasked."""
-    kind, rows = Kind.TWICE, {row.id: row.line for row in twins}
-    merged = bulk_edit.join_groups(groups, registry)
-    person = next((row.name for row in twins if row.name), twins[0].email)
-    note = " + ".join(cell or "no groups" for cell in groups)
-    is_safe = merged != ALL_GROUPS
     return Fix(
-        kind, _name(kind, sorted(rows), groups), "groups", person, merged, rows, note, is_safe
+        Kind.TWICE,
+        "groups",
+        merged.name or twins[0].email,
+        merged.groups,
+        rows={row.id: row.line for row in twins},
+        note=" + ".join(each.groups or "no groups" for each in cells),
+        is_safe=merged.groups != ALL_GROUPS,
     )
 
 
 # Rows that are no people, or of people who are gone
 
-_REMOVABLE = (Hint.GONE, Hint.TEXT, Hint.HIDDEN)
+_REMOVABLE = {
+    Hint.GONE: "",
+    Hint.TEXT: "text in place of a person",
+    Hint.HIDDEN: "hidden in the sheet",
+}
+"""What is said of such a row; of people who are gone it is what the file says."""
 
 
 def _list_removals(batch: Batch) -> list[Fix]:
     """A fix, never ticked, for each row that a notice of the file calls hidden, no person, or somebody who is gone."""
-    hints = {notice["hint"] for notice in batch.notices} & set(_REMOVABLE)
+    hints = {notice["hint"] for notice in batch.notices} & _REMOVABLE.keys()
     if not hints:
         return []
-    columns = [name for notice in batch.notices for name in notice["columns"]]
-    places = [place for place, name in enumerate(batch.header) if name in columns]
-    fixes: list[Fix] = []
+    fixes = []
     for row in _read_rows(batch, Row.hint.in_(hints)):
-        note = _NOTES.get(row.hint, "")
-        if row.hint == Hint.GONE:
-            said = []
-            for n in places:
-                word = "".join(row.read_cells[n : n + 1])
-                if word:
-                    said.append(f"{batch.header[n].lower()} says “{word}”")
-            note = ", ".join(said)
-        name = _name(Kind.REMOVAL, row.id, row.email, row.name, row.role, row.groups)
-        person = row.name or row.email
+        if row.hint == Hint.TEXT and not row.issues:
+            continue
         fix = Fix(
-            Kind.REMOVAL, name, "removed", person, "", {row.id: row.line}, note, is_safe=False
+            Kind.REMOVAL,
+            "removed",
+            row.name or row.email,
+            "",
+            {row.id: row.line},
+            note=_REMOVABLE[row.hint] or _quote(batch, row),
+            is_safe=False,
         )
-        if row.hint != Hint.TEXT or row.issues:
-            fixes.append(fix)
+        fixes.append(fix)
     return fixes
 
 
-_NOTES = {Hint.TEXT: "text in place of a person", Hint.HIDDEN: "hidden in the sheet"}
+def _quote(batch: Batch, row: Any) -> str:
+    """What the columns that the notices are about say of a row."""
+    columns = {name for notice in batch.notices for name in notice["columns"]}
+    said = []
+    for name, word in zip(batch.header, row.read_cells, strict=False):
+        if name in columns and word:
+            said.append(f"{name.lower()} says “{word}”")
+    return ", ".join(said)

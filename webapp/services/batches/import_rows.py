@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
 )
 
+from webapp.core.addresses import split_name
 from webapp.core.files.columns import Places
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.files.extract import Cells
@@ -215,6 +216,12 @@ def replace_rows(
     return lost
 
 
+def _as_read(row: Row) -> tuple[str, ...]:
+    """What a row says in its file. Rows of earlier versions have the name beside the address still."""
+    email, name = split_name(row.read_email)
+    return email, row.read_role, row.read_groups, row.read_name or name
+
+
 def _find_same_rows(
     edited: Sequence[Row],
     people: Sequence[Cells],
@@ -229,6 +236,6 @@ def _find_same_rows(
         if not row.read_cells:
             staying[next_line] = row
             next_line += 1
-        elif lines := same[row.read_email, row.read_role, row.read_groups, row.read_name]:
+        elif lines := same[_as_read(row)]:
             staying[lines.pop()] = row
     return staying

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, func, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, select, union
 
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.plan.actions import Action, Do
@@ -60,15 +60,20 @@ def is_known(batch: Batch) -> bool:
 
 
 def count_missing(batch: Batch) -> int:
-    """How many people of the earlier list are not in the file; 0 where nobody can tell."""
+    """How many people of the earlier list are not in the file; 0 where nobody can tell. Counted by the database."""
     if EARLIER not in list_scopes(batch) or not is_known(batch):
         return 0
-    return len(find_missing(batch, EARLIER).people)
+    n = 0
+    for model in people_list.KINDS.values():
+        query, key = _select_people(EARLIER, batch, model)
+        counted = query.where(key.is_(None)).with_only_columns(func.count())
+        n += db.session.scalar(counted) or 0
+    return n
 
 
 def count_unreadable(batch: Batch) -> int:
-    """How many rows of the file have no valid e-mail: whose they are nobody knows."""
-    rows = planner.select_rows(batch).where(Row.email_key.is_(None))
+    """How many rows of the file have no valid e-mail: whose they are nobody knows. Not one whose person was erased."""
+    rows = planner.select_rows(batch).where(Row.email_key.is_(None), Row.email_wrong)
     return db.session.scalar(rows.with_only_columns(func.count())) or 0
 
 
@@ -90,31 +95,49 @@ def list_scopes(batch: Batch) -> dict[str, str]:
 def find_missing(batch: Batch, scope: str) -> Missing:
     """Who of the active users and pending invitations of a scope is not in the file, by their present address.
 
-    A person whose row was removed is in the file all the same. Two queries, however many people.
+    A person whose row was removed is in the file all the same. Two queries, however many people. Raises NotFoundError for a scope
+    that is not there any more.
     """
-    keys = _select_keys(batch).subquery()
+    if scope not in list_scopes(batch):
+        raise NotFoundError("What you compare with is not there any more. Choose something else.")
     people: list[Ref] = []
     size = 0
     for kind, model in people_list.KINDS.items():
-        state = UserState.ACTIVE if model is User else InvitationState.PENDING
-        is_in_scope = model.state == state, _is_in(scope, batch, model)
-        # a join: as a column, PostgreSQL would go through a long file for each person
-        query = select(model.id, keys.c.email_key).outerjoin(
-            keys, keys.c.email_key == model.email_key
-        )
-        for person_id, key in db.session.execute(
-            query.where(*is_in_scope).order_by(model.email_key)
-        ):
+        query, _ = _select_people(scope, batch, model)
+        for person_id, key in db.session.execute(query.order_by(model.email_key)):
             size += 1
             if key is None:
                 people.append((kind, person_id))
     return Missing(people, size)
 
 
-def _is_in(scope: str, batch: Batch, model: Any) -> ColumnElement[bool]:
-    """A condition on users or invitations. Raises NotFoundError for a scope that is not there any more."""
-    if scope not in list_scopes(batch):
-        raise NotFoundError("What you compare with is not there any more. Choose something else.")
+def _select_people(
+    scope: str,
+    batch: Batch,
+    model: Any,
+) -> tuple[Select[Any], ColumnElement[Any]]:
+    """Select users or invitations of the scope, with their e-mail in the file; and that column, null where it is not there."""
+    keys = _select_keys(batch).subquery()
+    key: ColumnElement[Any] = keys.c.email_key
+    state = UserState.ACTIVE if model is User else InvitationState.PENDING
+    # a join: as a column, PostgreSQL would go through a long file for each person
+    query = (
+        select(model.id, key)
+        .outerjoin(keys, key == model.email_key)
+        .where(
+            model.state == state,
+            _is_in(scope, batch, model),
+        )
+    )
+    return query, key
+
+
+def _is_in(
+    scope: str,
+    batch: Batch,
+    model: Any,
+) -> ColumnElement[bool]:
+    """A condition on users or invitations."""
     of, _, number = scope.partition("-")
     if of == "group":
         found: ColumnElement[bool] = model.groups.any(Group.id == int(number))

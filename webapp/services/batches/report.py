@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy.orm import aliased
 
 from webapp.core.lists.people_filter import Concern
 from webapp.core.plan.planner import Plan
-from webapp.db import db, utcnow
-from webapp.models import Batch, Invitation, InvitationState, Outcome, Row
+from webapp.db import db, in_json, utcnow
+from webapp.models import (
+    Batch,
+    Invitation,
+    InvitationState,
+    Message,
+    MessageKind,
+    MessageState,
+    Outcome,
+    Row,
+)
 from webapp.services.batches import planner
 from webapp.services.directory import people_list
 
@@ -81,6 +91,63 @@ def changed_since(batch: Batch) -> Sequence[Row]:
     return db.session.scalars(query.order_by(Row.line)).all()
 
 
+# E-mailed, or not
+
+
+def is_nobody_emailed(batch: Batch) -> bool:
+    """Whether all e-mails of the batch became files, and none has gone since."""
+    ids = [batch.id]
+    return not find_emailed(ids) and bool(find_unemailed(ids))
+
+
+def find_emailed(batch_ids: Iterable[int]) -> set[int]:
+    """Those of these batches that have somebody who was e-mailed; one query."""
+    is_emailed = exists().where(
+        _IS_OWN,
+        _is_sent_since(),
+    )
+    of_batch = exists().where(
+        Row.batch_id == Batch.id,
+        Row.outcome == Outcome.INVITED,
+        is_emailed,
+    )
+    query = select(Batch.id).where(in_json(Batch.id, batch_ids), of_batch)
+    return set(db.session.scalars(query))
+
+
+def find_unemailed(batch_ids: Iterable[int]) -> set[int]:
+    """Those of these batches that have somebody whose e-mail became a file, and who got none since; one query."""
+    query = (
+        select(Row.batch_id)
+        .distinct()
+        .join(_OWN, _IS_OWN)
+        .where(
+            in_json(Row.batch_id, batch_ids),
+            Row.outcome == Outcome.INVITED,
+            _OWN.state == MessageState.WRITTEN,
+            ~_is_sent_since(),
+        )
+    )
+    return set(db.session.scalars(query))
+
+
+_OWN = aliased(Message)
+_IS_OWN = and_(
+    _OWN.row_id == Row.id,
+    _OWN.kind == MessageKind.INVITATION,
+)
+"""Whether it is the e-mail of the row. A test may have a row for its example."""
+
+
+def _is_sent_since() -> ColumnElement[bool]:
+    """Whether the e-mail of the row, or a later one of the same invitation, has gone."""
+    return exists().where(
+        Message.invitation_id == _OWN.invitation_id,
+        Message.id >= _OWN.id,
+        Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN]),
+    )
+
+
 def unsent(batch: Batch) -> set[int | None]:
     """The ids of the batch's pending invitations that were never e-mailed: their messages became files. One query."""
     return set(db.session.scalars(select(Invitation.id).where(*_is_unsent(batch))))
@@ -93,7 +160,7 @@ def count_unsent(batch: Batch) -> int:
 
 def _is_unsent(batch: Batch) -> tuple[ColumnElement[bool], ...]:
     return (
-        people_list.is_of_batch(batch.id),
+        people_list.is_of_batch(Invitation, batch.id),
         people_list.is_concern(Concern.UNSENT),
         Invitation.state == InvitationState.PENDING,
     )

@@ -93,5 +93,5 @@ def list_batches(
 
 
 _WHO = tuple(joinedload(who).lazyload(User.role) for who in (Batch.uploaded_by, Batch.confirmed_by))
-"""Pages name them; commands seldom ask. Without their roles: beside an outer join of two tables SQLite makes a table of all
+"""Pages name them; commands seldom ask. Without their roles: next to an outer join of two tables SQLite makes a table of all
 users first."""

@@ -20,12 +20,13 @@ from sqlalchemy.orm import defer
 
 from webapp.core.lists.paging import Page, page_of
 from webapp.core.lists.row_filter import Find, Hint, Mark
+from webapp.core.plan.group_cells import split_groups
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import fold
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
 from webapp.models import Batch, BatchKind, ReplacedAddress, Row
-from webapp.schemas.rows import FIELDS, split_groups
+from webapp.schemas.rows import FIELDS
 from webapp.services.directory import (
     lookup,
     replaced_addresses,
@@ -47,25 +48,24 @@ _SHOWN = defer(Row.read_cells, raiseload=True)
 
 
 def find_page(batch: Batch, find: Find) -> Page[Row]:
-    """The page that is asked for; at most two queries.
+    """The page that is asked for, without the rows that are folded; at most two queries.
 
     A page past the last one is the last one: rows may have gone since the address was made.
     """
-    folds = is_folded(batch, find)
-    found = _find_ids(batch, find) if find.is_on or folds else None
+    found = _find_ids(batch, find) if find.is_on else None
+    rows = _select_shown(batch, find, Row).options(_SHOWN)
     total = batch.size if found is None else len(found)
+    if _hides_folded(batch, find):
+        rows = rows.where(Row.plan != Plan.UNCHANGED)
+        total -= batch.counts[Plan.UNCHANGED]
     number = page_of(find.page, total, PAGE)
     start = (number - 1) * PAGE
-    rows = _filter(select(Row).options(_SHOWN), batch, find)
     if found is None:
         rows = rows.limit(PAGE).offset(start)
     else:
         shown = [row.id for row in found[start : start + PAGE]]
         rows = rows.where(Row.id.in_(shown))
-    shown_rows = db.session.scalars(rows).all()
-    if folds:
-        shown_rows = sorted(shown_rows, key=_is_unchanged)
-    return Page(shown_rows, number, total, PAGE)
+    return Page(db.session.scalars(rows).all(), number, total, PAGE)
 
 
 def is_folded(batch: Batch, find: Find) -> bool:
@@ -74,8 +74,19 @@ def is_folded(batch: Batch, find: Find) -> bool:
     return is_upload and not find.is_on and batch.counts.get(Plan.UNCHANGED, 0) >= FOLDED
 
 
-def _is_unchanged(row: Any) -> bool:
-    return row.plan is Plan.UNCHANGED
+def _hides_folded(batch: Batch, find: Find) -> bool:
+    """Whether pages are without the folded rows. Where plans are stale, the database does not know which these are."""
+    if find.unfolded or not is_folded(batch, find):
+        return False
+    return batch.directory_version == lookup.directory_version()
+
+
+def _select_shown(batch: Batch, find: Find, *columns: Any) -> Select[Any]:
+    """Select from the rows that are asked for, what can be folded last."""
+    query = _filter(select(*columns), batch, find)
+    if is_folded(batch, find):
+        query = query.order_by(None).order_by(Row.plan == Plan.UNCHANGED, *_order(find))
+    return query
 
 
 def _find_ids(batch: Batch, find: Find) -> list[Any]:
@@ -83,16 +94,16 @@ def _find_ids(batch: Batch, find: Find) -> list[Any]:
     # cells are read only where they are looked through
     cells = (Row.email, Row.name, Row.role, Row.groups) if find.text else ()
     says = _says(find)
-    rows = db.session.execute(_filter(select(Row.id, Row.line, Row.plan, *cells), batch, find))
-    found = [row for row in rows if says(*row[3:])]
-    return sorted(found, key=_is_unchanged) if is_folded(batch, find) else found
+    rows = db.session.execute(_select_shown(batch, find, Row.id, Row.line, Row.plan, *cells))
+    return [row for row in rows if says(*row[3:])]
 
 
 def list_wide(batch: Batch) -> Sequence[Row]:
-    """Some of those who get wide access: new administrators first, then by their addresses."""
+    """Some of those who get wide access: new administrators first, then by their names."""
     admins = Row.change_dict["marks"].as_string().contains('"admin"')
     query = _filter(select(Row).options(_SHOWN), batch, Find(mark=Mark.WIDE)).order_by(None)
-    order = admins.desc(), func.lower(Row.email)
+    title = func.coalesce(func.nullif(Row.name, ""), Row.email)
+    order = admins.desc(), func.lower(title)
     return db.session.scalars(query.order_by(*order).limit(NAMED)).all()
 
 
@@ -138,7 +149,7 @@ def find_row(
             issues = db.session.get_one(Row, row.id).issues
             field = issues[0]["field"] if issues else "email"
             cell = f"row-{row.id}-{field}"
-            unfolds = is_folded(batch, find) and _is_unchanged(row)
+            unfolds = is_folded(batch, find) and row.plan is Plan.UNCHANGED
             return {
                 **find.args(page=place // PAGE + 1, unfolded="yes" if unfolds else find.unfolded),
                 "_anchor": f"{cell}-cell" if field == "groups" else cell,
@@ -159,7 +170,7 @@ def _says(find: Find) -> Callable[..., bool]:
 
 
 def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Columns]:
-    """Only the rows that are asked for but for the text, in order."""
+    """The rows that are asked for, whatever the text, in order."""
     query = query.where(Row.batch_id == batch.id, Row.removed_at.is_(None))
     if find.hint is Hint.REPLACED:
         query = query.where(replaced_addresses.is_replaced())
@@ -178,10 +189,15 @@ def _filter(query: Select[*Columns], batch: Batch, find: Find) -> Select[*Column
             Row.plan.in_([Plan.INVITE, Plan.UPDATE]),
             marks.contains(f'"{find.mark}"'),
         )
+    return query.order_by(*_order(find))
+
+
+def _order(find: Find) -> tuple[Any, ...]:
+    """What rows are sorted by."""
     key = getattr(Row, find.sort.column)
     if find.sort.column in FIELDS:
         key = binary_order(func.lower(key))
-    return query.order_by(key.desc() if find.sort.is_down else key, Row.line)
+    return key.desc() if find.sort.is_down else key, Row.line
 
 
 # Notices above the counts

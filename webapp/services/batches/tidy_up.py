@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 
 from webapp.core.addresses import with_domain
 from webapp.core.errors import ForbiddenError
-from webapp.core.plan.fixes import Fix, Kind
+from webapp.core.plan.fixes import Fix, Kind, name_others
+from webapp.core.plan.group_cells import Cells, merge_rows, split_groups
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
 from webapp.db import db
-from webapp.models import TIDIED, Batch, Group, Role, RowEdit, User
-from webapp.schemas.rows import split_groups
+from webapp.models import REDONE, TIDIED, UNDONE, Batch, Group, Role, RowEdit, User
 from webapp.services.batches import bulk_edit, changes
 from webapp.services.batches.changes import Change, ChangeSet, Place
 from webapp.services.batches.fixes import find_fixes
@@ -28,25 +30,24 @@ CREATE = "+"
 class Choice:
     """What a person ticked. ids: of fixes, and of kinds: those of its fixes that the page did not list.
 
-    listed: ids of the fixes that it listed. meant: what a word means, by the fix; CREATE for a new group. remembered: fixes
-    whose word later files may say, too. version: the batch's, as the page showed it.
+    listed: ids of the fixes that it listed. others: `name_others` of those that it did not, of each kind. meant: what a
+    word means, by the fix; CREATE for a new group. remembered: fixes whose word later files may say, too. version: the
+    batch's, as the page showed it.
     """
 
     ids: frozenset[str]
+    version: int
     listed: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
     meant: Mapping[str, str] = field(default_factory=dict)
     remembered: frozenset[str] = frozenset()
-    version: int = 0
-
-    def has(self, fix: Fix) -> bool:
-        return fix.id in self.ids or (fix.kind in self.ids and fix.id not in self.listed)
 
 
 @dataclass(slots=True)
 class TidyUp(ChangeSet):
     """What was tidied up. fixed: how many fixes, and `touched`: the rows that they are about. made: names of new groups.
 
-    left_out: how many fixes no longer hold, and others: who changed rows since the page was shown.
+    left_out: how many fixes are no longer as the page showed them, and changed_by: who changed rows since.
     """
 
     fixed: int = 0
@@ -69,73 +70,139 @@ def _propose(
     by: User,
     choice: Choice,
 ) -> TidyUp:
-    chosen = [fix for fix in find_fixes(batch).all if choice.has(fix)]
-    fixes, made = _decide(chosen, by, choice.meant)
-    words = []
-    for fix in fixes:
-        if fix.id in choice.remembered and fix.kind in _CHOSEN:
-            words.append(fix)
-    is_written = _change_directory(made, words, by)
+    since = _edits_since(batch, choice.version)
+    chosen, left_out = _find_chosen(batch, choice, since)
+    decided = _decide(chosen, by, choice)
+    is_written = _change_directory(decided, by)
+    fixes = decided.fixes
     draft = _Draft(batch, fixes)
     # rows are merged as all else leaves them
     fixes.sort(key=lambda fix: fix.kind is Kind.TWICE)
     done = [fix for fix in fixes if draft.carry_out(fix)]
-    known = {fix.id for fix in chosen} | set(Kind)
-    not_done = len(fixes) - len(done)
-    done += made
+    left_out += len(fixes) - len(done)
+    done += decided.made
     step = TidyUp(
         draft.list_changes(),
         is_written=is_written,
         fixed=len(done),
         touched=frozenset(row_id for fix in done for row_id in fix.rows),
-        made=[fix.old for fix in made],
-        left_out=len(choice.ids - known) + not_done,
+        made=[fix.old for fix in decided.made],
+        left_out=left_out,
     )
-    if step.left_out:
-        step.changed_by = _who_changed(batch, by, choice.version)
+    if left_out:
+        names = select(User.name).join(RowEdit, RowEdit.user_id == User.id)
+        others = names.where(since, User.id != by.id).distinct()
+        step.changed_by = db.session.scalars(others).all()
     if step.changes:
         mark = _mark(batch, by, step)
         db.session.add(mark)
     return step
 
 
+# What was ticked, and is as it was shown
+
+
+def _edits_since(batch: Batch, version: int) -> ColumnElement[bool]:
+    """Edits after this version of the batch; and those that were undone or redone after it."""
+    is_later = RowEdit.version > version
+    is_replay = RowEdit.field.in_((UNDONE, REDONE))
+    replays = select(RowEdit.before).where(RowEdit.batch_id == batch.id, is_later, is_replay)
+    versions = [int(text) for text in db.session.scalars(replays)]
+    return and_(RowEdit.batch_id == batch.id, is_later | RowEdit.version.in_(versions))
+
+
+def _find_chosen(
+    batch: Batch,
+    choice: Choice,
+    since: ColumnElement[bool],
+) -> tuple[list[Fix], int]:
+    """The ticked fixes, in those of their rows that are as the page showed them; and how many fixes no longer are."""
+    chosen = []
+    others: defaultdict[str, list[Fix]] = defaultdict(list)
+    for fix in find_fixes(batch).all:
+        if fix.id in choice.ids:
+            chosen.append(fix)
+        elif fix.kind in choice.ids and fix.id not in choice.listed:
+            others[fix.kind].append(fix)
+    known = {*Kind, *(fix.id for fix in chosen)}
+    left_out = len(choice.ids - known)
+    for fixes in others.values():
+        if name_others(fixes) in choice.others:
+            chosen += fixes
+        else:
+            left_out += len(fixes)
+    changed = _list_changed(since)
+    as_shown = []
+    for fix in chosen:
+        if rows := _find_unchanged(fix, changed):
+            as_shown.append(replace(fix, rows=rows))
+    return as_shown, left_out + len(chosen) - len(as_shown)
+
+
+def _list_changed(since: ColumnElement[bool]) -> Mapping[int, set[str]]:
+    """The fields that these edits changed, by the row's id."""
+    changed: defaultdict[Any, set[str]] = defaultdict(set)
+    query = select(RowEdit.row_id, RowEdit.field).where(since)
+    for row_id, column in db.session.execute(query):
+        changed[row_id].add(column)
+    return changed
+
+
+def _find_unchanged(fix: Fix, changed: Mapping[int, set[str]]) -> Mapping[int, int]:
+    """The rows of a fix that are as they were; of one that is about whole rows all, or none."""
+    if fix.is_of_rows:
+        return {} if fix.rows.keys() & changed.keys() else fix.rows
+    about = {fix.field, "added", "removed"}
+    rows = {}
+    for row_id, line in fix.rows.items():
+        if about.isdisjoint(changed.get(row_id, ())):
+            rows[row_id] = line
+    return rows
+
+
 _CHOSEN = (Kind.GROUP, Kind.WORD)
 """Kinds of fixes for which a person says what is meant."""
+
+
+class _Decided(NamedTuple):
+    """fixes: of cells and rows. made: those that create a group. words: those of `fixes` to be remembered."""
+
+    fixes: list[Fix]
+    made: list[Fix]
+    words: list[Fix]
 
 
 def _decide(
     chosen: Iterable[Fix],
     by: User,
-    meant: Mapping[str, str],
-) -> tuple[list[Fix], list[Fix]]:
-    """The fixes with what a person chose for their words, and those that create a group. Words without a choice go."""
-    fixes = []
-    made = []
+    choice: Choice,
+) -> _Decided:
+    """The fixes with what a person chose for their words. Words without a choice go."""
+    decided = _Decided([], [], [])
     for fix in chosen:
         if fix.kind not in _CHOSEN:
-            fixes.append(fix)
+            decided.fixes.append(fix)
             continue
-        name = meant.get(fix.id, CREATE if fix.kind is Kind.GROUP else "")
+        name = choice.meant.get(fix.id, CREATE if fix.kind is Kind.GROUP else "")
         if name == CREATE and fix.kind is Kind.GROUP:
-            made.append(fix)
+            decided.made.append(fix)
         elif name:
             official = bulk_edit.official_name(fix.field, name, by)
-            fixes.append(replace(fix, new=official))
-    return fixes, made
+            meant = replace(fix, new=official)
+            decided.fixes.append(meant)
+            if fix.id in choice.remembered:
+                decided.words.append(meant)
+    return decided
 
 
-def _change_directory(
-    made: Sequence[Fix],
-    words: Sequence[Fix],
-    by: User,
-) -> bool:
+def _change_directory(decided: _Decided, by: User) -> bool:
     """Create groups and remember words. Does not commit. -> whether there were any."""
-    if not (made or words):
+    if not (decided.made or decided.words):
         return False
     if not by.may(Permission.USERS_MANAGE):
         raise ForbiddenError
-    groups.create_groups([fix.old for fix in made], by)
-    for fix in words:
+    groups.create_groups([fix.old for fix in decided.made], by)
+    for fix in decided.words:
         model = Role if fix.field == "role" else Group
         aliases.remember(model, fix.old, fix.new, by)
     lookup.bump_version()
@@ -167,17 +234,21 @@ class _Draft:
 
     def _merge(self, ids: Sequence[int]) -> bool:
         """Make one row of these, unless their roles differ or fewer than two are left."""
-        names = [self._cell(row_id, "role") for row_id in ids]
-        roles = {self.registry.role_by_key.get(fold(name)) for name in names}
-        if len(ids) < 2 or len(roles) > 1 or None in roles:
+        if len(ids) < 2:
+            return False
+        rows = [self._cells(row_id) for row_id in ids]
+        merged = merge_rows(rows, self.registry)
+        if merged is None:
             return False
         first, *later = ids
-        cells = [self._cell(row_id, "groups") for row_id in ids]
-        names = [self._cell(row_id, "name") for row_id in ids]
-        self.cells[first, "groups"] = bulk_edit.join_groups(cells, self.registry)
-        self.cells[first, "name"] = next(filter(None, names), "")
+        self.cells[first, "groups"] = merged.groups
+        self.cells[first, "name"] = merged.name
         self.removed |= set(later)
         return True
+
+    def _cells(self, row_id: int) -> Cells:
+        name, role, groups = [self._cell(row_id, field) for field in Cells._fields]
+        return Cells(name, role, groups)
 
     def _cell(self, row_id: int, field: str) -> str:
         place = (row_id, field)
@@ -210,13 +281,6 @@ def _repair(fix: Fix, cell: str) -> str:
     if fix.new.startswith("@"):
         return with_domain(cell, fix.new.lstrip("@"))
     return fix.new
-
-
-def _who_changed(batch: Batch, by: User, version: int) -> Sequence[str]:
-    """Who else changed rows of the batch since this version of it."""
-    is_since = RowEdit.batch_id == batch.id, RowEdit.version > version
-    query = select(User.name).join(RowEdit, RowEdit.user_id == User.id)
-    return db.session.scalars(query.where(*is_since, User.id != by.id).distinct()).all()
 
 
 def _mark(batch: Batch, by: User, step: TidyUp) -> RowEdit:

@@ -76,8 +76,8 @@ def _match(
         line.number: line.cells for line in sheet.head if source.header_row in (None, line.number)
     }
     if known := aliases.columns_of(heads):
-        row, places = known
-        return sheet.table(row), places, "remembered"
+        row, places, how = known
+        return sheet.table(row), places, how
     if export.is_download(table.header):
         first = export.find_first_columns(table.header)
         return table, match_columns(first), "downloaded"

@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import delete, select
 
 from webapp.core.errors import NotFoundError, RuleViolationError
-from webapp.core.files.columns import Places, names_of
+from webapp.core.files.columns import Places, add_names, names_of
 from webapp.core.plan.registry import find_name_problem, fold
 from webapp.db import begin_write, db
 from webapp.models import Alias, Batch, Group, HeaderMapping, Role, User
@@ -26,12 +26,22 @@ def header_key(header: Iterable[str]) -> str:
     return hashlib.sha256("\x1f".join(map(fold, header)).rstrip("\x1f").encode()).hexdigest()
 
 
-def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places] | None:
-    """Of several lines, by number, the first that is a remembered header, and its columns. One query for them all."""
-    known = {mapping.key: mapping.columns for mapping in list_header_mappings()}
+def columns_of(headers: Mapping[int, Sequence[str]]) -> tuple[int, Places, str] | None:
+    """Of several lines, by number, the first that is a remembered header, its columns, and a code of how they are known.
+
+    Columns that were remembered before names were read are read with those of names. One query for them all.
+    """
+    known = {mapping.key: mapping for mapping in list_header_mappings()}
     for number, header in headers.items():
-        if columns := known.get(header_key(header)):
-            return number, Places.from_dict(columns)
+        mapping = known.get(header_key(header))
+        if mapping is None:
+            continue
+        places = Places.from_dict(mapping.columns)
+        if mapping.is_before_names:
+            with_names = add_names(places, header)
+            if with_names != places:
+                return number, with_names, "remembered_names"
+        return number, places, "remembered"
     return None
 
 
@@ -46,6 +56,7 @@ def remember_columns(header: Sequence[str], places: Places, batch: Batch, by: Us
     if known is None:
         known = HeaderMapping(key=header_key(header))
         db.session.add(known)
+    known.is_before_names = False
     if known.columns != places.as_dict():
         known.columns = places.as_dict()
         known.names = names_of(places, header)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     type_coerce,
+    union,
     union_all,
 )
 from sqlalchemy.orm import aliased, selectinload
@@ -47,6 +48,7 @@ from webapp.models import (
     Message,
     MessageKind,
     MessageState,
+    ReplacedAddress,
     Role,
     Row,
     User,
@@ -166,11 +168,8 @@ def _people(wanted: Filter) -> Subquery:
         invitations = invitations.where(is_concern(wanted.concern))
         users = users.where(false())
     if wanted.batch_id:
-        invitations = invitations.where(is_of_batch(wanted.batch_id))
-        keys = select(Row.email_key).where(
-            Row.batch_id == wanted.batch_id, Row.outcome.is_not(None)
-        )
-        users = users.where(User.email_key.in_(keys))
+        invitations = invitations.where(is_of_batch(Invitation, wanted.batch_id))
+        users = users.where(is_of_batch(User, wanted.batch_id))
     return union_all(users, invitations).subquery()
 
 
@@ -224,13 +223,19 @@ def _in_order(wanted: Filter) -> Select[Any]:
     return query.order_by(first, name, people.c.kind, people.c.id)
 
 
-def is_of_batch(batch_id: int) -> ColumnElement[bool]:
-    """A condition on Invitation: this upload made, resent or changed it."""
-    of_rows = select(Row.invitation_id).where(
+def is_of_batch(
+    person: type[Any],
+    batch_id: int,
+) -> ColumnElement[bool]:
+    """A condition on users or invitations: they are in the batch's rows, also by an address replaced since."""
+    keys = select(Row.email_key).where(
         Row.batch_id == batch_id,
-        Row.invitation_id.is_not(None),
+        Row.outcome.is_not(None),
+        Row.email_key.is_not(None),
     )
-    return or_(Invitation.batch_id == batch_id, Invitation.id.in_(of_rows))
+    replaced = select(ReplacedAddress.email_key).where(ReplacedAddress.old_key.in_(keys))
+    found: ColumnElement[bool] = person.email_key.in_(union(keys, replaced))
+    return found
 
 
 def is_concern(concern: Concern) -> ColumnElement[bool]:

@@ -45,9 +45,9 @@ def find_by_token(given: str) -> Invitation | None:
     return db.session.scalar(select(Invitation).where(is_it))
 
 
-def find_open(email_key: str) -> Invitation | None:
-    """The pending invitation of this e-mail whose link works, or None."""
-    is_its = Invitation.email_key == email_key, Invitation.expires_at > utcnow()
+def find_given(email_key: str) -> Invitation | None:
+    """The pending invitation of this e-mail whose link was handed over, also where it has expired by now, or None."""
+    is_its = Invitation.email_key == email_key, Invitation.expires_at.is_not(None)
     return db.session.scalar(select(Invitation).where(IS_PENDING, *is_its))
 
 
@@ -198,8 +198,10 @@ def revoke_made_by(user: User, theirs: Theirs, by: User, batch_id: int | None = 
 def send_again(invitation: Invitation, peer: str) -> bool:
     """Send an invitation again, as its person asked. Does not commit. -> whether it goes: not more often than people may resend.
 
-    Of an expired one the link is a new one: who has only the old one stays out.
+    Of an expired one the link is a new one: who has only the old one stays out. That takes a mail server.
     """
+    if invitation.is_expired and not in_force.environment().mail_url:
+        return False
     about = ("invitation", invitation.id)
     if lookup.people_by_id([about])[about].sent_this_hour >= RESENDS_AN_HOUR:
         return False
@@ -306,17 +308,19 @@ def send_reminders() -> int:
         Invitation.valid_days > days,
         people_list.is_latest_email(MessageState.SENT, MessageState.UNCERTAIN),
     )
-    return remind(due)
-
-
-def remind(due: Select[Any], by: User | None = None, **details: Any) -> int:
-    """Queue a reminder for up to CHUNK of the invitations that a query finds. Commits. Returns how many.
-
-    by: who reminds them; their links then work for their whole time again. details: of the audit log.
-    """
     if not db.session.scalar(select(due.exists())):
         return 0
     begin_write()
+    n = add_reminders(due)
+    outbox.commit()
+    return n
+
+
+def add_reminders(due: Select[Any], by: User | None = None, **details: Any) -> int:
+    """Queue a reminder for up to CHUNK of the invitations that a query finds. Does not commit. -> how many.
+
+    by: who reminds them; their links then work for their whole time again. details: of the audit log.
+    """
     found = db.session.scalars(
         due.order_by(Invitation.id).limit(CHUNK).options(lazyload("*"))
     ).all()
@@ -331,6 +335,6 @@ def remind(due: Select[Any], by: User | None = None, **details: Any) -> int:
     ]
     outbox.add_messages(MessageKind.REMINDER, messages)
     events.record_many(by, "invitation.reminded", reminded, **details)
-    lookup.bump_version()
-    outbox.commit()
-    return len(reminded)
+    if by:  # else nothing changes that plans are made of
+        lookup.bump_version()
+    return len(found)

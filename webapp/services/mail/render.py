@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import load_only, selectinload
 
+from webapp.core.plan.group_cells import split_groups
 from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security.permissions import Permission
@@ -29,7 +30,6 @@ from webapp.models import (
     User,
     UserState,
 )
-from webapp.schemas.rows import split_groups
 from webapp.services.directory import lookup
 from webapp.services.links import account_links, invitation_links
 from webapp.services.settings import in_force

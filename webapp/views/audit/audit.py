@@ -8,6 +8,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from marshmallow import ValidationError
 
 from webapp.core.security.permissions import Permission
+from webapp.core.text.audit_phrases import describe_run
 from webapp.db import utcnow
 from webapp.http.attachments import attach
 from webapp.http.web import current_user, get_number, may_call, require
@@ -42,6 +43,7 @@ def index() -> str:
         wanted=wanted,
         given=LogFilterSchema().dump(wanted),
         runs=browse.in_runs(entries),
+        describe_run=describe_run,
         before=before,
         following=following,
         actors=browse.list_actors(),

@@ -24,7 +24,7 @@ from webapp.http.web import (
     require,
 )
 from webapp.models import Batch, BatchKind, BatchState
-from webapp.services.batches import joining, ldap_upload, turns, upload
+from webapp.services.batches import joining, ldap_upload, report, turns, upload
 from webapp.services.batches import review as batches
 from webapp.services.directory import lookup
 
@@ -38,13 +38,15 @@ def index() -> str:
     before, asked = get_number(request.args, "before"), request.args.get("kind")
     kind = member(BatchKind, asked)
     found = batches.list_batches(before=before, kind=kind)
+    ids = [batch.id for batch in found]
     return render_template(
         "batches/index.html",
         batches=found,
         before=before,
         kind=kind,
         more=len(found) == 50,
-        joined=joining.count_joined(batch.id for batch in found),
+        joined=joining.count_joined(ids),
+        unemailed=report.find_unemailed(ids),
         **dialog_context(),
     )
 

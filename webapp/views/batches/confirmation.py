@@ -52,12 +52,13 @@ def question(batch: Batch, seen: int, problem: str = "", status: int = 200) -> A
 def create(batch_id: int) -> Answer:
     """Queue what was seen; confirming twice lands on the progress page with a note."""
     version = get_number(request.form, "version") or -1  # none was looked at
+    nothing_done = review.nothing_done(review.get_batch(batch_id))
     try:
         is_first = confirmation.confirm(
             batch_id,
             version,
             current_user(),
-            proven=check_given_password(),
+            proven=check_given_password(nothing_done),
             typed=request.form.get("typed", ""),
         )
     except confirmation.PlansChangedError as error:

@@ -9,17 +9,19 @@ from webapp.core.lists.paging import member
 from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import plural
 from webapp.http.attachments import attach
-from webapp.http.batches.run_pages import report_context
+from webapp.http.batches.run_pages import joined_context, report_context
 from webapp.http.questions import ask
 from webapp.http.web import Answer, current_user, is_fragment, redirect_to, require
 from webapp.models import Outcome, Row
-from webapp.services.batches import joining, reverts, staging
+from webapp.services.batches import joining, reminders, reverts, staging
 from webapp.services.batches import report as reports
 from webapp.services.batches import review as batches
 from webapp.services.mail import outbox
-from webapp.services.settings import in_force
 
 bp = Blueprint("report", __name__, url_prefix="/batches/<int:batch_id>")
+
+JOINED_WORDS = {True: "Yes", False: "No", None: ""}
+"""Whether somebody who was invited has joined; blank for the others."""
 
 
 @bp.post("/retries")
@@ -51,10 +53,13 @@ def revert(batch_id: int) -> Answer:
 @bp.get("/joined")
 @require(Permission.BATCHES_SEE)
 def joined(batch_id: int) -> Answer:
-    """How many have joined by now, and who."""
+    """How many have joined by now; and who, where that is not what the page knows."""
     if not is_fragment():
         return redirect_to("batches.show", batch_id=batch_id)
-    context = report_context(batches.get_batch(batch_id))
+    batch = batches.get_batch(batch_id)
+    context = joined_context(batch)
+    if request.args.get("known") != context["joined"].mark:
+        context = report_context(batch)
     return render_template("batches/_joined_partial.html", **context)
 
 
@@ -62,16 +67,15 @@ def joined(batch_id: int) -> Answer:
 @bp.post("/reminders")
 @require(Permission.INVITATIONS_MAKE)
 def remind(batch_id: int) -> Answer:
-    """The question before all who have not joined get a reminder; a POST sends it."""
+    """The question before all who have not joined get a reminder; a POST asks workers for it."""
     batch, by = batches.get_batch(batch_id), current_user()
     is_asked = request.method == "GET"
-    n = 0
-    if in_force.environment().mail_url:
-        n = joining.count_to_remind(batch, by) if is_asked else joining.remind(batch_id, by)
-    if not (is_asked and n):
-        said = (
-            f"A reminder goes to {plural(n, 'person')}." if n else "Nobody is to be reminded now."
-        )
+    n = reminders.count_due(batch, by) if is_asked else reminders.ask(batch_id, by)
+    if not n:
+        nobody = "Nobody is to be reminded now."
+        return redirect_to("batches.show", batch_id=batch_id, say=nobody)
+    if not is_asked:
+        said = f"Reminders are on their way to {plural(n, 'person')}."
         return redirect_to("batches.show", batch_id=batch_id, say=said)
     return ask(
         asks=f"Send a reminder to {plural(n, 'person')}?",
@@ -88,9 +92,10 @@ def remind(batch_id: int) -> Answer:
 @bp.get("/report.csv")
 @require(Permission.BATCHES_SEE)
 def report(batch_id: int) -> Response:
-    """Every row's outcome and reason as a file; `?outcome=skipped` for some of them, under a name of their own."""
+    """Every row's outcome and reason, and who joined, as a file; `?outcome=skipped` for some rows, under a name of their own."""
     batch, outcome = batches.get_batch(batch_id), member(Outcome, request.args.get("outcome"))
     unsent = reports.unsent(batch)
+    joined = joining.map_joined(batch)
 
     def line(row: Row) -> tuple[str, ...]:
         reason = row.why or (
@@ -104,12 +109,13 @@ def report(batch_id: int) -> Response:
             row.groups,
             (row.outcome or Outcome.WAITING).value.capitalize(),
             reason,
+            JOINED_WORDS[joined.get(row.invitation_id)],
         )
 
     name = f"{batch.name.rpartition('.')[0] or batch.name}-{outcome or 'results'}.csv"
     return attach(
         write_lines(
-            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason"),
+            ("Row", "Email", "Name", "Role", "Groups", "Outcome", "Reason", "Joined"),
             map(line, reports.list_rows(batch, outcome)),
         ),
         name,

@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request, session, url_for
 from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import Permission
+from webapp.core.security.tokens import hash_token
 from webapp.http.auth import (
     answer_dead_link,
     check_given_password,
@@ -168,14 +169,17 @@ def show(token: str) -> Answer:
 @bp.post("/<token>/renewal")
 @require(PUBLIC)
 def renew(token: str) -> Answer:
-    """Ask for a new link in place of an expired one. The answer is the same whether it goes or not."""
+    """Ask for a new link in place of an expired one. The answer is the same whether it goes or not, and at a second press."""
     invitation = invitations.find_by_token(token)
     worth = invitations.link_state(invitation)
+    if worth == "unknown" and session.get("renewed") == hash_token(token):
+        return redirect_to("invitations.asked")
     if worth == "open":
         return redirect_to("invitations.show", token=token)
     if invitation is None or worth != "expired" or not in_force.environment().mail_url:
         return dead_link_page(invitation, worth)
     count_try(invitation.email_key, Limit.RESET, f"a new link for {invitation.email}")
+    session["renewed"] = hash_token(token)
     run_after_response(invitations.ask_again, token, peer())
     return redirect_to("invitations.asked")
 
@@ -183,7 +187,7 @@ def renew(token: str) -> Answer:
 @bp.get("/asked")
 @require(PUBLIC)
 def asked() -> str:
-    """What is said to whoever asked for a new link; to whom it goes is not."""
+    """What the person reads who asked for a new link. The page does not say where it goes."""
     return render_template("invitations/gone.html", worth="asked", invitation=None)
 
 

@@ -17,7 +17,7 @@ from webapp.http.web import (
     require,
 )
 from webapp.models import BatchKind, BatchState
-from webapp.services.batches import joining, review
+from webapp.services.batches import joining, report, review
 from webapp.services.directory import groups, lookup, people_list
 from webapp.services.operations import change_settings, dashboard
 from webapp.services.settings import in_force
@@ -41,6 +41,7 @@ def index() -> str:
             "operations/home/welcome.html", has_joined=has_joined, **dashboard.contact(by)
         )
     last = review.list_batches(LAST, kind=BatchKind.UPLOAD, states=[BatchState.FINISHED])
+    last_ids = [batch.id for batch in last]
     everyone, counts = people_list.count_people(Filter())
     return render_template(
         "operations/home/index.html",
@@ -53,7 +54,8 @@ def index() -> str:
         without_email=in_force.organisation().without_email,
         unfinished=review.list_batches(FEW, states=review.OPEN_STATES),
         last=last,
-        joined=joining.count_joined(batch.id for batch in last),
+        joined=joining.count_joined(last_ids),
+        emailed=report.find_emailed(last_ids),
         attention=dashboard.attention(),
         weeks=dashboard.weeks(),
         **dialog_context(),
