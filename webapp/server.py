@@ -181,8 +181,8 @@ def _connection_limit() -> int:
     return max(20, (files - OTHER_FILES) // 2)
 
 
-def main() -> int:
-    """The exit code: 0 after a stop, 1 when the port is taken."""
+def main(descriptors: Sequence[str] = ()) -> int:
+    """The exit code: 0 after a stop, 1 when the port is taken. descriptors: of the sockets that are shared."""
     # a line for each request that waits for a thread
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
@@ -191,7 +191,7 @@ def main() -> int:
     app = create_app(settings)
     processes.tune_gc()
     try:
-        make_server(app, settings, listening.take_over(sys.argv[1:])).run()
+        make_server(app, settings, listening.take_over(descriptors)).run()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
@@ -199,4 +199,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

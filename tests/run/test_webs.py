@@ -127,6 +127,13 @@ def test_who_connects_while_the_only_one_starts_again_waits_and_is_answered(must
     assert muster.stop() == 0
 
 
+def test_one_that_is_started_alone_opens_its_own_port(muster: Muster) -> None:
+    muster.migrated().start("webapp", "web")
+    wait_until(lambda: muster.ended() or muster.health(), "it answers")
+    assert muster.get("/healthz/live")[0] == 200, muster.output()
+    assert muster.stop() == 0
+
+
 def test_an_address_that_is_not_of_this_machine_is_refused(muster: Muster) -> None:
     muster.environ |= {"MUSTER_HOST": "192.0.2.1", "MUSTER_PUBLIC_URL": "https://muster.example.org"}
     refused = muster.run()
