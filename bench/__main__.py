@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import browser, bulk, memory, review, worker
+from bench import browser, bulk, memory, review, webs, worker
 from bench.timing import table
 from webapp.run import processes
 
@@ -22,6 +22,7 @@ TABLES = {
     "memory": memory.figures,
     "bulk": bulk.figures,
     "worker": worker.figures,
+    "webs": webs.figures,
 }
 
 
