@@ -67,11 +67,14 @@ class TestIndex:
 
     def test_the_owner_sees_where_secrets_come_from(self, owner, change_settings):
         change_settings(given=frozenset())
-        assert "Secrets" not in owner.get("/settings").page.text
+        assert "secrets" not in owner.get("/settings").page.text
         given = frozenset({"MAIL_URL", "METRICS_TOKEN", "PORT"})
         change_settings(mail_url="smtp://:open-sesame@mail", given=given, files={"MAIL_URL": Path("/run/secrets/mail_url")})
         answer = owner.get("/settings")
-        assert "Secrets MUSTER_MAIL_URL: /run/secrets/mail_url MUSTER_METRICS_TOKEN: environment" in answer.page.text
+        assert (
+            "Where its secrets come from: MUSTER_MAIL_URL: /run/secrets/mail_url MUSTER_METRICS_TOKEN: environment"
+            in answer.page.text
+        )
         assert "open-sesame" not in answer.text
 
     def test_it_is_healthy_or_not(self, owner, queue, change_settings):
