@@ -38,6 +38,7 @@ from tests.client import Client
 from tests.factories import make_group, make_persona
 from tests.faults.seed import pytest_terminal_summary as pytest_terminal_summary
 from tests.ports import free_port
+from tests.provider import Provider
 
 properties.register_profiles()
 
@@ -294,6 +295,22 @@ def queue(app: Flask, valkey_server: str, change_settings: Callable[..., Setting
     change_settings(redis_url=valkey_server)
     _forget_queue(app)
     return valkey_server
+
+
+@pytest.fixture(scope="session")
+def provider_process() -> Iterator[Provider]:
+    """The provider of this test process; started by the first test that asks. Tests take `provider`."""
+    process = Provider()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def provider(provider_process: Provider, app: Flask, change_settings: Callable[..., Settings]) -> Iterator[Provider]:
+    """A provider of single sign-on that this test's app uses; more settings: `provider.settings(oidc_only="yes")`."""
+    change_settings(**provider_process.settings())
+    yield provider_process
+    app.extensions.pop("muster_oidc", None)
 
 
 @pytest.fixture

@@ -311,3 +311,17 @@ def test_the_domain_goes_to_the_server_in_ascii(typed: str, sent: str) -> None:
 def test_what_is_no_address_cannot_be_delivered(typed: str) -> None:
     with pytest.raises(PermanentDeliveryError, match="not an address"):
         mime.envelope_address(typed)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, "Choose a name and a password, and you are in"),
+        ({"elsewhere": "School account"}, "Continue with School account, or choose a name and a password, and you are in"),
+        ({"elsewhere": "School account", "is_only_elsewhere": True}, "Continue with School account, and you are in"),
+    ],
+)
+def test_an_invitation_offers_the_account_that_people_have(more: dict[str, Any], says: str) -> None:
+    email = invitation(**more)
+    assert f"{says}:" in email.text
+    assert f"{says}." in email.html

@@ -59,6 +59,8 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("user_groups", {"user_id": 2, "group_id": 1}),
     ("sessions", {"id": 1, "token_hash": "a" * 64, "user_id": 1, "created_at": THEN, "seen_at": THEN, "address": "192.0.2.1",
                   "user_agent": "Firefox"}),
+    ("identities", {"id": 1, "user_id": 1, "issuer": "https://login.example", "subject": "maren", "created_at": THEN,
+                    "seen_at": THEN}),
     ("batches", {"id": 1, "kind": "upload", "state": "finished", "name": "staff.csv", "content_hash": "b" * 64, "facts": ["one"],
                  "header": ["Email", "Role"], "columns": {"email": 0}, "notices": [], "mode": "add",
                  "change_roles": True, "skip_errors": False, "valid_days": 7,

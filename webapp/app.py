@@ -29,7 +29,7 @@ csrf = CSRFProtect()
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app. settings: from the environment unless given. Raises ConfigError on a wrong one."""
-    from webapp.http import errors
+    from webapp.http import auth, errors
     from webapp.views import BLUEPRINTS
 
     settings = settings or Settings.from_environment(os.environ)
@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     errors.register(app)
     web.register_words(app)
+    app.jinja_env.globals.update(proves_elsewhere=auth.proves_elsewhere, is_proven=auth.is_proven)
     web.register_static(app)
 
     if settings.prefix:
@@ -91,7 +92,7 @@ def _cookie_name(settings: Settings) -> str:
 
 
 def _register_requests(app: Flask) -> None:
-    from webapp.http import auth
+    from webapp.http import auth, sso
     from webapp.views.accounts import two_factor
 
     app.before_request(access_log.begin_request)
@@ -100,6 +101,7 @@ def _register_requests(app: Flask) -> None:
     app.before_request(web.limit_form)
     app.before_request(auth.load_user)
     app.before_request(web.refuse_nul)
+    app.before_request(sso.follow_proxy)
     app.before_request(two_factor.demand)
     app.before_request(web.check_permission)
     app.after_request(compression.compress)

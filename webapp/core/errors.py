@@ -78,4 +78,19 @@ class TooManyTriesError(MusterError):
 
 
 class PasswordRequiredError(RuleViolationError):
-    """It takes one's own password, which was not given."""
+    """It takes one's own password, which was not given. why: what it is for, and what was not done."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Type your password: {why}")
+        self.why = why
+
+
+class ProviderError(Exception):
+    """The provider of single sign-on cannot be used now.
+
+    code: why, by `core.text.entry_phrases`. str(): for the log and the doctor.
+    """
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code

@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from flask import g, request, session
 
 from webapp.core.errors import (
     BusyError,
+    PasswordRequiredError,
     RateLimitError,
+    RuleViolationError,
     TooManyTriesError,
 )
 from webapp.core.security.tokens import hash_token
@@ -25,32 +28,38 @@ from webapp.http.web import (
     run_after_response,
     safe_next,
 )
-from webapp.models import User
+from webapp.models import Door, User
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.audit.events import count_refusal
+from webapp.services.settings import in_force
 
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine. Nobody is signed in there."""
 UNATTENDED = {"report.joined", "running.progress"}
 """Pages ask for these by themselves: nobody need be there, so they keep no session alive."""
+PROVEN = timedelta(minutes=5)
+"""How long it counts that somebody signed in at the provider again."""
 KNOWN = 5
 """How many accounts a browser is known by: people share one."""
 
 
 def load_user() -> None:
     """Before every request: set `g.user` by the cookie. That they are still here is noted after the answer."""
-    g.user = g.session_id = None
+    g.user = g.session_id = g.proven_at = None
+    g.via = Door.PASSWORD
     token = None if request.endpoint in ANY_HOST else session.get("sid")
     found = sessions.find_session(token) if token else None
     if found:
         g.user = found.user
         g.session_id = found.id
+        g.via = found.via
+        g.proven_at = found.proven_at
         is_attended = request.endpoint not in UNATTENDED
         if is_attended and utcnow() - found.seen_at > sessions.MINUTE:
             run_after_response(sessions.note_activity, found.id)
 
 
-def start_session(user: User) -> None:
+def start_session(user: User, via: Door = Door.PASSWORD) -> None:
     """Sign this person in on this device. The answer should load a whole page: forms of open pages are no longer valid."""
     if g.user:
         sessions.end_sessions(g.user, g.user, only=g.session_id)
@@ -58,7 +67,7 @@ def start_session(user: User) -> None:
     session.setdefault("device", secrets.token_hex(8))
     known = [hash_token(user.email_key), *session.get("known", [])]
     session["known"] = list(dict.fromkeys(known))[:KNOWN]
-    session["sid"] = sessions.start_session(user, peer(), request.user_agent.string)
+    session["sid"] = sessions.start_session(user, peer(), request.user_agent.string, via)
 
 
 def renew_session() -> None:
@@ -82,17 +91,48 @@ def continue_sign_in(user: User, target: str | None = None) -> Answer:
     return redirect_to("dashboard.index", back=target)
 
 
+def proves_elsewhere() -> bool:
+    """Whether the signed-in person shows at the provider that it is them, not by a password."""
+    return g.get("via") is Door.OIDC and bool(in_force.environment().oidc_issuer)
+
+
+def is_proven() -> bool:
+    """Whether the signed-in person did so a moment ago."""
+    if not proves_elsewhere() or g.proven_at is None:
+        return False
+    return bool(utcnow() - g.proven_at < PROVEN)
+
+
+def explain(refusal: RuleViolationError) -> str:
+    """The sentence of a refusal; where it asks for a password, for those who show elsewhere that it is them."""
+    if isinstance(refusal, PasswordRequiredError) and proves_elsewhere():
+        return f"Confirm with {in_force.environment().oidc_name} first: {refusal.why}"
+    return str(refusal)
+
+
 def check_password(password: str, nothing_done: str = "Nothing was changed.") -> None:
     """Check the signed-in person's own password; counted like a sign-in. Raises RuleViolationError or TooManyTriesError.
 
-    nothing_done: what did not happen where it is wrong, as a sentence.
+    Who signed in at the provider shows there that it is them, and that counts for a while. nothing_done: what did not happen
+    where it is wrong, as a sentence.
     """
+    if is_proven():
+        return
+    if proves_elsewhere():
+        name = in_force.environment().oidc_name
+        raise RuleViolationError(f"Confirm with {name} that it is you, then do it again.")
+    if not current_user().has_password:
+        raise RuleViolationError(
+            "You have no password here. Choose one: “Forgot password?” on the sign-in page sends a link."
+        )
     with limit_tries(current_user().email_key, Limit.SIGN_IN, "own password"):
         sessions.check_own_password(current_user(), password, nothing_done)
 
 
 def check_given_password(nothing_done: str = "Nothing was changed.") -> bool:
-    """Whether the form brings a password. Raises like `check_password` where it is not one's own."""
+    """Whether the form brings a password, or none is needed. Raises like `check_password` where it is not one's own."""
+    if is_proven():
+        return True
     password = request.form.get("password", "")
     if password:
         check_password(password, nothing_done)

@@ -27,7 +27,7 @@ from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE, OWNER_RANK
 from webapp.core.text import row_phrases
 from webapp.core.text.formatting import to_one_line
-from webapp.http.auth import check_password
+from webapp.http.auth import check_password, proves_elsewhere
 from webapp.http.web import Answer
 from webapp.schemas import passwords
 from webapp.services.settings import in_force
@@ -53,7 +53,9 @@ def new_password(form: Form, field: Field) -> None:
 
 
 def own_password(_form: Form, field: Field) -> None:
-    """A validator for the password that the signed-in person has now."""
+    """A validator for the password that the signed-in person has now, or what takes its place."""
+    if not field.data and not proves_elsewhere():
+        raise ValidationError("Type your current password.")
     try:
         check_password(field.data)
     except RuleViolationError as refusal:
@@ -98,6 +100,8 @@ def show_issues(form: Form, issues: list[dict[str, Any]]) -> None:
 
 def _describe(issue: dict[str, Any]) -> str:
     """The sentence for an issue; under a field there is more room than under a cell."""
+    if issue["code"] == "proof" and proves_elsewhere():
+        return f"Confirm with {in_force.environment().oidc_name} first: this person becomes {issue['role']}."
     return LONG_PHRASES.get(issue["code"]) or row_phrases.describe(issue)
 
 
@@ -123,9 +127,7 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
 class ProofForm(FlaskForm):  # type: ignore[misc]
     """One's own password, before something that cannot be undone."""
 
-    current = PasswordField(
-        "Current password", [InputRequired("Type your current password."), own_password]
-    )
+    current = PasswordField("Current password", [own_password], render_kw={"required": True})
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]

@@ -34,6 +34,7 @@ from webapp.core.lists.paging import read_number
 from webapp.core.security.permissions import Permission, describe_role
 from webapp.core.text.devices import device
 from webapp.core.text.formatting import (
+    capital,
     day,
     full,
     lasting,
@@ -269,6 +270,7 @@ def register_words(app: Flask) -> None:
         lasting=lasting,
         days_ahead=lambda days: day(utcnow() + timedelta(days=days), utcnow(), zone()),
         clip=clip,
+        capital=capital,
         device=device,
     )
     app.jinja_env.globals.update(
@@ -276,6 +278,7 @@ def register_words(app: Flask) -> None:
         plural=plural,
         describe_role=describe_role,
         Permission=Permission,
+        sso_name=lambda: in_force.environment().oidc_name,
     )
 
     @app.context_processor

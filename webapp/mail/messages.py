@@ -45,13 +45,15 @@ def invitation(
     words: str = "",
     reply_to: tuple[str, str] = ("", ""),
     is_reminder: bool = False,
+    elsewhere: str = "",
+    is_only_elsewhere: bool = False,
 ) -> Email:
     """The invitation to an account, or the reminder of it before the link expires.
 
     name, organisation, inviter: may be blank. groups: names. message: the inviter's own words, on
     several lines if they like. own_subject, words: the organisation's own, in every invitation; the first sentence
     stays what it is. reply_to: name and address of who gets the replies; the e-mail tells the address. link: None for a
-    test, which says so in its place.
+    test, which says so in its place. elsewhere: the account that people have already and can join with, or only with.
     """
     place = organisation.strip() or NAMELESS
     said = f"{inviter} invited you to {place}" if inviter else f"You are invited to {place}"
@@ -72,10 +74,20 @@ def invitation(
         "words": words.strip().splitlines(),
         "message": message.strip().splitlines(),
         "reply_to": reply_to[1],
+        "how": describe_joining(elsewhere, is_only_elsewhere),
     }
     email = _render("invitation", to, heading, values, reply_to)
     # a test goes to somebody else
     return replace(email, name=name) if link else email
+
+
+def describe_joining(elsewhere: str, is_only_elsewhere: bool) -> str:
+    """What to do to join, without the end of the sentence."""
+    if is_only_elsewhere:
+        return f"Continue with {elsewhere}"
+    if elsewhere:
+        return f"Continue with {elsewhere}, or choose a name and a password"
+    return "Choose a name and a password"
 
 
 NOT_YOU = "If this was not you, choose a new password at once and tell the people who manage users."
@@ -98,6 +110,12 @@ ACCOUNT_TEXTS = {
         button="Choose a new password",
         fine="This link works once, within {validity}. It is yours alone: do not pass it on.",
         unexpected="If you did not ask for it, ignore this email: your password stays as it is.",
+    ),
+    "elsewhere": AccountText(
+        "How you sign in",
+        "Somebody asked for a new password for your account, most likely you. "
+        "You have none here: you sign in with {door}.",
+        unexpected="If you did not ask for it, ignore this email: nothing changed.",
     ),
     "email_change": AccountText(
         "Confirm your new email",
@@ -136,7 +154,7 @@ def account(
     reply_to: tuple[str, str] = ("", ""),
     **params: str,
 ) -> Email:
-    """An e-mail about an account. params: `validity` (how long the link works), or `at` (when it happened)."""
+    """An e-mail about an account. params: `validity` (how long the link works), `at` (when it happened), `door`."""
     said = ACCOUNT_TEXTS[kind]._asdict()
     values = {name: text.format(**params) for name, text in said.items()}
     values["place"] = organisation.strip() or NAMELESS

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from webapp.db import Base
-from webapp.models.accounts import AccountLink, LinkPurpose, RecoveryCode, Session
+from webapp.models.accounts import (
+    AccountLink,
+    Door,
+    Identity,
+    LinkPurpose,
+    RecoveryCode,
+    Session,
+)
 from webapp.models.audit import AuditChain, AuditEvent
 from webapp.models.batches import Batch, BatchFile, BatchKind, BatchState
 from webapp.models.directory import (

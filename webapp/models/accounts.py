@@ -5,12 +5,40 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.db import Model
 from webapp.models.columns import Digest, Email, Flag, Id, Now
 from webapp.models.users import User
+
+
+class Door(StrEnum):
+    """How somebody signed in."""
+
+    PASSWORD = "password"  # noqa: S105 -- a door
+    OIDC = "oidc"
+    """At the provider of MUSTER_OIDC_ISSUER."""
+    PROXY = "proxy"
+    """At the proxy in front, which names them in a header."""
+
+
+class Identity(Model):
+    """An account elsewhere that signs a person in. It is known by issuer and subject, never by an e-mail."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    issuer: Mapped[str] = mapped_column(String(500))
+    """The provider's address, or PROXY."""
+    subject: Mapped[str] = mapped_column(String(320))
+    created_at: Mapped[Now]
+    seen_at: Mapped[Now]
+    """When it last signed its person in."""
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
 
 class Session(Model):
@@ -25,6 +53,9 @@ class Session(Model):
     seen_at: Mapped[Now]
     address: Mapped[str] = mapped_column(String(64), default="")
     user_agent: Mapped[str] = mapped_column(String(200), default="")
+    via: Mapped[Door] = mapped_column(default=Door.PASSWORD)
+    proven_at: Mapped[datetime | None]
+    """When its person last showed at the provider that it is them."""
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 

@@ -26,6 +26,8 @@ class MessageKind(StrEnum):
     TEST = "test"
     RESET = "reset"
     """The link to choose a new password."""
+    ELSEWHERE = "elsewhere"
+    """In place of that link, where a person signs in at the provider."""
     EMAIL_CHANGE = "email_change"
     """The link to confirm a new address, sent to that address."""
     EMAIL_CHANGING = "email_changing"

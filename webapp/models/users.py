@@ -55,6 +55,8 @@ class User(Model):
     title: Mapped[str] = synonym("name")
     """What pages call this person."""
     password_hash: Mapped[str] = mapped_column(String(200))
+    has_password: Mapped[bool] = mapped_column(default=True)
+    """Whether anybody knows the password: not of those who joined by single sign-on."""
     role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), index=True)
     all_groups: Mapped[Flag]
     state: Mapped[UserState] = mapped_column(default=UserState.ACTIVE)

@@ -1,7 +1,9 @@
 """Parsers of settings: each checks a text and returns its value. They raise ValueError, or one like it."""
 
+import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -20,6 +22,12 @@ _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w~-][\w.~-]*)*/*", re.ASCII 
 _PLACE = re.compile(
     r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/"
 )
+_EVERYBODY = {"common", "organizations", "consumers"}
+ISSUER = (
+    "the issuer of your own provider, an https address such as https://login.example.org/realms/school; "
+    "Entra’s common, organizations and consumers are everybody’s"
+)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 """Seconds, the longest first."""
 
@@ -62,6 +70,30 @@ def public_url(value: str) -> str:
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
 
+def issuer(value: str) -> str:
+    """A provider's address as it names itself, of one organisation: anybody's tenant could claim any address."""
+    url = urlsplit(value)
+    host = (url.hostname or "").lower()
+    _refuse_unless(re.fullmatch(r"[!-~]{1,500}", value) and host and not url.query + url.fragment)
+    _refuse_unless(url.scheme == "https" or (url.scheme == "http" and is_loopback(host)))
+    tenant = url.path.strip("/").partition("/")[0].lower()
+    _refuse_unless(not host.startswith("login.microsoft") or tenant not in _EVERYBODY)
+    return value
+
+
+def ca_file(value: str) -> str:
+    """A file of certificates."""
+    ssl.create_default_context(cafile=value)
+    return value
+
+
+def network(value: str) -> Network:
+    """An address or a network; not everything."""
+    found = ipaddress.ip_network(value)
+    _refuse_unless(found.prefixlen)
+    return found
+
+
 def database_url(value: str) -> str:
     """A database address; postgres:// and postgresql:// become postgresql+psycopg://."""
     value = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value)
@@ -80,12 +112,6 @@ def server(*schemes: str) -> Callable[[str], str]:
         return value
 
     return read
-
-
-def file(value: str) -> str:
-    """The path of a file that is there."""
-    _refuse_unless(os.path.isfile(value))
-    return value
 
 
 def directory_server(value: str) -> str:

@@ -24,7 +24,7 @@ from webapp.core.plan.planner import Mode
 from webapp.core.text.formatting import LONGEST_MESSAGE
 from webapp.run import data_folder
 from webapp.run.data_folder import SHORTEST_SECRET_KEY
-from webapp.settings import environment, parsers
+from webapp.settings import environment, parsers, sign_in
 from webapp.settings.fields import (
     PREFIX,
     ConfigError,
@@ -34,11 +34,16 @@ from webapp.settings.fields import (
     number,
     setting,
 )
+from webapp.settings.parsers import Network
 
 LONGEST_SOCKET_PATH = 100  # bytes; a socket address holds 104 on macOS, 108 on Linux
 
 _DURATION = parsers.duration, "a length of time, such as 30m, 8h or 7d"
 _ATTRIBUTE = parsers.pattern(r"[A-Za-z][A-Za-z0-9-]*"), "the name of an attribute, such as mail"
+_WORD = parsers.pattern(r"[!-~]{1,300}")
+_LINE = parsers.pattern(r"[^\x00-\x1f\x7f]{1,40}")
+_HEADER = parsers.pattern(r"[A-Za-z0-9-]{1,64}")
+_HEADER_TEXT = "the name of a header, such as Remote-Email"
 _KEY = parsers.pattern(rf".{{{SHORTEST_SECRET_KEY},}}")
 _KEY_TEXT = f"at least {SHORTEST_SECRET_KEY} characters"
 
@@ -139,8 +144,8 @@ class Settings:
         "one line of up to 60 characters",
         is_on_page=True,
     )
-    # Certificates of authorities to trust besides the system's, for the directory; "" = the system's
-    ca_file: str = setting(parsers.file, "the path of a file of certificates")
+    # Whose certificates are trusted, of the directory and of the provider of single sign-on; "" = as the system does
+    ca_file: str = setting(parsers.ca_file, "the path of a file of certificates")
     # The organisation's directory; "" = none. Without TLS only on this computer
     ldap_url: str = setting(
         parsers.directory_server,
@@ -165,6 +170,37 @@ class Settings:
         parsers.pattern(r"[!-~]{20,}"),
         "at least 20 characters without spaces",
         is_secret=True,
+    )
+    # Sign-in with accounts elsewhere (docs/sign-in.md). "" = without a provider
+    oidc_issuer: str = setting(parsers.issuer, parsers.ISSUER)
+    oidc_client_id: str = setting(_WORD, "what the provider calls Muster, without spaces")
+    oidc_client_secret: str = setting(is_secret=True)
+    # What people call their account there
+    oidc_name: str = setting(_LINE, "one line of up to 40 characters", "single sign-on")
+    oidc_scopes: str = setting(
+        parsers.pattern(r"(\S+ )*openid( \S+)*"),
+        "words with a space between, openid among them",
+        "openid email profile",
+    )
+    oidc_groups_claim: str = setting(_WORD, "the name of a claim", "groups")
+    # What the claim does with a person's groups
+    oidc_groups: str = choice("off", "off", "add", "replace")
+    # "" = roles are Muster's own
+    oidc_role_claim: str = setting(_WORD, "the name of a claim")
+    # The highest role that it gives; "" = those that manage nobody
+    oidc_max_role: str = setting()
+    # trusted: also an e-mail that the provider has not verified
+    oidc_email: str = choice("verified", "verified", "trusted")
+    # yes: nobody but the Owner signs in by password
+    oidc_only: str = choice("no", "yes", "no")
+    # The proxy that signs people in; "" = none
+    proxy_email_header: str = setting(_HEADER, _HEADER_TEXT)
+    proxy_name_header: str = setting(_HEADER, _HEADER_TEXT)
+    proxy_networks: tuple[Network, ...] = setting(
+        parsers.network, "addresses or networks of that proxy, such as 10.0.0.5/32", is_list=True
+    )
+    proxy_sign_out_url: str = setting(
+        parsers.pattern(r"(https://|/(?!/))[^\s\\]*"), "an https address, or a path"
     )
     # debug: a terminal shows each request, too
     log: str = choice("quiet", "quiet", "debug")
@@ -198,6 +234,7 @@ class Settings:
         texts, files = environment.read_texts(environ, FIELDS)
         called = {name: name + environment.FILE if name in files else name for name in FIELDS}
         values = {name.lower(): FIELDS[name].read(called[name], texts[name]) for name in FIELDS}
+        sign_in.check(values, environ)
         data_dir = data_folder.locate(values["data_dir"], environ)
         values["data_dir"] = data_dir
         values["public_url"] = values["public_url"] or _loopback_url(values["host"], values["port"])

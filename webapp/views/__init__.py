@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.views.accounts import password_reset, profile, sessions, two_factor
+from webapp.views.accounts import password_reset, profile, sessions, sso, two_factor
 from webapp.views.audit import audit
 from webapp.views.batches import (
     actions,
@@ -30,6 +30,7 @@ BLUEPRINTS = [
     module.bp
     for module in (
         sessions,
+        sso,
         first_run,
         password_reset,
         profile,

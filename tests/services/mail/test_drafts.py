@@ -44,6 +44,7 @@ def test_kinds_are_written_side_by_side_each_in_its_own_words() -> None:
     letters = {letter.subject: letter for message in found if (letter := render.render(message, sending=True))}
     assert set(letters) == {
         "Choose a new password: Muster",
+        "How you sign in: Muster",
         "Confirm your new email: Muster",
         "The email of your account is to change: Muster",
         "Your password was changed: Muster",

@@ -18,9 +18,13 @@ LONGEST_VALUE = 60
 SENTENCES = {
     "setup.done": "Set Muster up",
     "organisation.changed": "Changed settings: {changes}",
-    "session.started": "Signed in",
+    "session.started": "Signed in: {via}",
     "session.ended": "Signed out",
     "session.refused": "Sign-in as {} refused: email or password is wrong",
+    "session.proven": "Signed in again to show who it is",
+    "sso.refused": "Sign-in with an account elsewhere refused: {}",
+    "identity.connected": "Connected an account elsewhere with {}: {issuer}",
+    "identity.disconnected": "Disconnected an account elsewhere from {}: {issuer}",
     "password.refused": "Own password typed wrong",
     "access.refused": "Refused, the role does not include it: {}",
     "limit.refused": "Refused, too often: {}",
@@ -126,6 +130,8 @@ RUNS = {
 }
 """What one upload did to many people, by the action."""
 
+DOORS = {"oidc": "at the provider", "proxy": "by the proxy in front"}
+"""How somebody signed in, where that was not by password."""
 
 _SETTINGS = {
     field.name.lower(): f"“{field.label}”"
@@ -143,6 +149,7 @@ def describe(action: str, details: Details, count: int = 1, subject: str = "") -
     texts = defaultdict(str, details)
     labels = _SETTINGS if action == "organisation.changed" else {}
     texts["changes"] = ", ".join(_list_changes(details, labels))
+    texts["via"] = DOORS.get(details.get("via", ""), "")
     texts["counts"] = ", ".join(_list_counts(details))
     sentence = SENTENCES.get(action, f"{action} {{}}")
     parts = [part.format_map(texts) for part in sentence.split("{}")]

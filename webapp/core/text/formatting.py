@@ -97,3 +97,8 @@ def list_names(names: Sequence[str]) -> str:
         last = quoted.pop()
         return ", ".join(quoted) + " and " + last
     return "".join(quoted)
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins with it."""
+    return text[:1].upper() + text[1:]

@@ -58,7 +58,20 @@ def in_need(user_id: int, by: User) -> User:
         )
     if user.state is not UserState.ACTIVE:
         raise ConflictError("This account is deactivated. Reactivate it first.")
+    if signs_in_elsewhere(user):
+        name = in_force.environment().oidc_name
+        raise RuleViolationError(
+            f"This person signs in with {name}: there is no password to reset."
+        )
     return user
+
+
+def signs_in_elsewhere(user: User) -> bool:
+    """Whether this person has no use for a password: they sign in at the provider."""
+    settings = in_force.environment()
+    if not settings.oidc_issuer or user.role.is_owner:
+        return False
+    return settings.oidc_only == "yes" or not user.has_password
 
 
 def ask(email: str, peer: str) -> None:
@@ -84,8 +97,12 @@ def ask(email: str, peer: str) -> None:
 
 def _send_link(user: User, peer: str) -> bool:
     """Send a link, unless AN_HOUR were sent within the hour. Does not commit."""
-    if profile.count_lately(user, MessageKind.RESET) >= AN_HOUR:
+    kind = MessageKind.ELSEWHERE if signs_in_elsewhere(user) else MessageKind.RESET
+    if profile.count_lately(user, kind) >= AN_HOUR:
         return False
+    if kind is MessageKind.ELSEWHERE:
+        profile.tell(user, kind)
+        return True
     link = account_links.create_link(user, LinkPurpose.RESET)
     profile.tell(user, MessageKind.RESET, link)
     events.record(None, "password.reset_asked", user, peer)
@@ -102,9 +119,7 @@ def make_link(user_id: int, by: User, *, proven: bool = False) -> AccountLink:
     begin_write()
     user = in_need(user_id, by)
     if user.may(Permission.USERS_MANAGE) and not proven:
-        raise PasswordRequiredError(
-            f"Type your password: anyone with this link is {user.role.name}. No link was made."
-        )
+        raise PasswordRequiredError(f"anyone with this link is {user.role.name}. No link was made.")
     account_links.close_links(user, LinkPurpose.RESET)
     link = account_links.create_link(user, LinkPurpose.RESET)
     events.record(by, "password.link_made", user)

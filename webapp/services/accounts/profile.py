@@ -73,6 +73,7 @@ def change_password(user: User, password: str, keep: int) -> None:
 def set_password(user: User, password_hash: str, *, how: str, keep: int | None = None) -> None:
     """Set a password and e-mail the user. Other sessions than `keep`, reset links and a change of e-mail end. Does not commit."""
     user.password_hash = password_hash
+    user.has_password = True
     ended = sessions.end_all(user, keep)
     account_links.close_links(user, LinkPurpose.RESET)
     _keep_email(user)

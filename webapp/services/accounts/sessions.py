@@ -12,7 +12,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.security import passwords
 from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, bulk_execute, db, utcnow
-from webapp.models import Session, User, UserState
+from webapp.models import Door, Session, User, UserState
 from webapp.services.audit import events
 from webapp.services.audit.events import count_refusal
 from webapp.services.settings import in_force
@@ -63,13 +63,19 @@ def sign_in(email: str, password: str) -> User:
     new_hash = passwords.verify(stored, password)
     begin_write()
     is_same = user is not None and user.password_hash == stored
-    if user and new_hash and is_same and user.state is UserState.ACTIVE:
+    if user and new_hash and is_same and _may_use_password(user):
         user.password_hash = new_hash
         db.session.commit()
         return user
     db.session.rollback()
     count_refusal("session.refused", None, key)
     raise RuleViolationError("Email or password is wrong.")
+
+
+def _may_use_password(user: User) -> bool:
+    """Whether the account is active, and a password signs it in here."""
+    is_only_elsewhere = in_force.environment().oidc_only == "yes"
+    return user.state is UserState.ACTIVE and (user.role.is_owner or not is_only_elsewhere)
 
 
 def check_own_password(
@@ -87,7 +93,7 @@ def check_own_password(
         raise RuleViolationError(f"This is not your password. {nothing_done}")
 
 
-def start_session(user: User, address: str, user_agent: str) -> str:
+def start_session(user: User, address: str, user_agent: str, via: Door = Door.PASSWORD) -> str:
     """Start a session and return its token (256 bits) for the cookie; only the token's hash is stored."""
     token = secrets.token_urlsafe(32)
     begin_write()
@@ -96,10 +102,12 @@ def start_session(user: User, address: str, user_agent: str) -> str:
         user_id=user.id,
         address=address[:64],
         user_agent=user_agent[:200],
+        via=via,
     )
     db.session.add(session)
     user.seen_at = utcnow()
-    events.record(user, "session.started", user)
+    details = {} if via is Door.PASSWORD else {"via": via.value}
+    events.record(user, "session.started", user, **details)
     db.session.commit()
     return token
 

@@ -38,7 +38,7 @@ AREAS = {
     "uploads": ("Uploads", ("batch", "columns", "alias")),
     "groups": ("Device groups", ("group",)),
     "roles": ("Roles", ("role", "ownership")),
-    "sign-ins": ("Sign-ins", ("session", "owner_link")),
+    "sign-ins": ("Sign-ins", ("session", "sso", "identity", "owner_link")),
     "settings": (
         "Settings",
         ("setup", "organisation", "setting", "settings"),

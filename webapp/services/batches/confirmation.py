@@ -86,7 +86,7 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
             f"{nothing} {needing:,} {need} attention: fix it, or tick “Skip them”."
         )
     if batch.counts.get("admin") and not proven:
-        raise PasswordRequiredError("Type your password: somebody becomes an administrator.")
+        raise PasswordRequiredError("somebody becomes an administrator.")
 
 
 def _check_number(batch: Batch, typed: str) -> None:

@@ -246,9 +246,7 @@ def copy_link(invitation_id: int, by: User, *, proven: bool = False) -> str:
     begin_write()
     invitation = get_pending(invitation_id, by)
     if Permission.USERS_MANAGE in invitation.role.permissions and not proven:
-        raise PasswordRequiredError(
-            f"Type your password: anyone with this link becomes {invitation.role.name}."
-        )
+        raise PasswordRequiredError(f"anyone with this link becomes {invitation.role.name}.")
     if invitation.is_expired:
         raise ConflictError(
             "This invitation has expired. Invite this person again; that makes a new link."
@@ -270,11 +268,21 @@ def accept(given: str, name: str, password: str) -> User:
     invitation = find_by_token(given)
     if invitation is None or link_state(invitation) != "open":
         raise ConflictError("This link does not work.")
+    user = join(invitation, name, password_hash)
+    lookup.commit()
+    return user
+
+
+def join(
+    invitation: Invitation, name: str, password_hash: str, *, has_password: bool = True
+) -> User:
+    """Turn an open invitation into a user. Does not commit."""
     user = User(
         email=invitation.email,
         email_key=invitation.email_key,
         name=name,
         password_hash=password_hash,
+        has_password=has_password,
         role_id=invitation.role_id,
         all_groups=invitation.all_groups,
         groups=list(invitation.groups),
@@ -286,7 +294,6 @@ def accept(given: str, name: str, password: str) -> User:
     groups = "All groups" if user.all_groups else sorted(group.name for group in user.groups)
     access = {"role": invitation.role.name, "groups": groups}
     events.record(user, "invitation.accepted", invitation, after=access, user=user.id)
-    lookup.commit()
     return user
 
 

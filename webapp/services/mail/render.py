@@ -83,6 +83,7 @@ def render(message: Message, *, sending: bool = False) -> Email:
         link=account_links.link_url(link) if link else "",
         reply_to=in_force.reply_to(),
         validity=account_links.validity(link.purpose) if link else "",
+        door=in_force.environment().oidc_name,
         at=full(message.created_at, in_force.settings().time_zone),
     )
 
@@ -114,6 +115,8 @@ def _write_invitation(to: str, by: User | None, **values: Any) -> Email:
         organisation=in_force.organisation_name(),
         own_subject=now.invite_subject,
         words=now.invite_message,
+        elsewhere=now.oidc_name if now.oidc_issuer else "",
+        is_only_elsewhere=now.oidc_only == "yes",
         **values,
     )
 

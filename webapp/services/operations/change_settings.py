@@ -48,7 +48,7 @@ def save(typed: Mapping[str, str], by: User, *, proven: bool = False) -> bool:
     if not proven and _protects_less(in_force.settings(), after):
         db.session.rollback()
         raise PasswordRequiredError(
-            "Type your password: this protects accounts less than before, or deletes what is older. Nothing was saved."
+            "this protects accounts less than before, or deletes what is older. Nothing was saved."
         )
     before, new = current_texts(), _texts(after, name)
     changed = [each for each in new if before[each] != new[each]]

@@ -15,12 +15,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue, upgrade
+from webapp.core.errors import ProviderError
+from webapp.core.plan.registry import fold
 from webapp.core.text.formatting import plural
 from webapp.db import db, utcnow
 from webapp.mail import transports
 from webapp.mail.errors import MailError
 from webapp.run import data_folder
 from webapp.services.audit import chain
+from webapp.services.directory import lookup
 from webapp.services.operations import heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.parsers import is_loopback
@@ -178,6 +181,32 @@ def _directory() -> Finding:
     return OK, "It answers."
 
 
+def _single_sign_on() -> Finding:
+    settings = in_force.environment()
+    if settings.proxy_email_header and not settings.oidc_issuer:
+        return OK, "The proxy in front names people."
+    if not settings.oidc_issuer:
+        return OK, "None is set."
+    from webapp import oidc  # only where it is used
+
+    registry = lookup.registry()
+    db.session.rollback()  # no transaction stays open while the provider is asked
+    try:
+        oidc.Provider(settings).check()
+    except ProviderError as error:
+        return (
+            WRONG,
+            f"The provider cannot be used ({_first_line(error)}). Correct MUSTER_OIDC_ISSUER, or ask who runs it.",
+        )
+    highest = settings.oidc_max_role
+    if highest and fold(highest) not in registry.role_by_key:
+        return (
+            WARNING,
+            f"There is no role {highest}, so the provider gives none: correct MUSTER_OIDC_MAX_ROLE.",
+        )
+    return OK, "The provider answers, and is the one of MUSTER_OIDC_ISSUER."
+
+
 def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0].strip().rstrip(".")
 
@@ -193,4 +222,5 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "workers": _workers,
     "mail": _mail,
     "directory": _directory,
+    "single sign-on": _single_sign_on,
 }

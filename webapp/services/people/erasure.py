@@ -15,6 +15,7 @@ from webapp.models import (
     AccountLink,
     Batch,
     BatchState,
+    Identity,
     Invitation,
     Message,
     Outcome,
@@ -110,7 +111,7 @@ def erase(user_id: int, by: User) -> str:
     _erase_from_rows(found, redactor)
     db.session.execute(delete(Message).where(Message.message_id.in_(found.messages)))
     db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
-    for model in (Session, RecoveryCode, AccountLink):
+    for model in (Session, RecoveryCode, AccountLink, Identity):
         db.session.execute(delete(model).where(model.user_id == user.id))
     replaced_addresses.forget(found.addresses)
     audit.erase_names(user, redactor)

@@ -65,7 +65,7 @@ def make(
         )
     if found["administrators"] and not proven:
         raise PasswordRequiredError(
-            "Type your password: some of these links make people manage users. No sheet was made."
+            "some of these links make people manage users. No sheet was made."
         )
     query = select(Invitation).where(in_json(Invitation.id, found["ready"]))
     made = db.session.scalars(query.order_by(Invitation.email_key)).all()

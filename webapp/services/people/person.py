@@ -105,7 +105,7 @@ def change(
     role_id = person.role_id if action.do is Do.REACTIVATE else action.role
     if role_id in lookup.administrators() and not proven:
         name = lookup.registry().role_by_id[role_id].name
-        raise PasswordRequiredError(f"Type your password: this person becomes {name}.")
+        raise PasswordRequiredError(f"this person becomes {name}.")
     return actions.do_now("user" if person.is_user else "invitation", person.id, action, by, theirs)
 
 

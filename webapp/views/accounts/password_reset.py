@@ -11,6 +11,7 @@ from webapp.http.auth import (
     check_given_password,
     continue_sign_in,
     count_try,
+    explain,
     renew_session,
 )
 from webapp.http.forms import ForgottenForm, NewPasswordForm, OwnerLinkForm, form_page
@@ -101,7 +102,7 @@ def hand_over(user_id: int) -> Answer:
                 "accounts/password_reset/link.html", address=address, user=user, validity=validity
             )
         except RuleViolationError as refusal:
-            problem = str(refusal)
+            problem = explain(refusal)
     why = "This person manages users. Your password shows that it is you."
     return ask(
         asks=f"Make a reset link for {user.name}?",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, g, render_template, request, url_for
 from flask_wtf import FlaskForm
 
+from webapp.core.errors import RuleViolationError
 from webapp.core.text.formatting import plural
+from webapp.http import proxy
 from webapp.http.auth import renew_session
-from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm
+from webapp.http.forms import OwnEmailForm, OwnNameForm, OwnPasswordForm, ProofForm, show_errors
 from webapp.http.questions import ask
+from webapp.http.sso import allow_connecting, may_connect
 from webapp.http.web import SIGNED_IN, Answer, current_user, redirect_to, require
 from webapp.models import LinkPurpose
-from webapp.services.accounts import profile, sessions, two_factor
+from webapp.services.accounts import profile, sessions, sso, two_factor
 from webapp.services.links import account_links
 
 bp = Blueprint("profile", __name__)
@@ -88,13 +91,43 @@ def end_sessions(session_id: int | None) -> Answer:
     return redirect_to("profile.show", say=f"Signed out on {plural(n, 'other device')}.")
 
 
+@bp.post("/account/identities")
+@require(SIGNED_IN)
+def connect() -> Answer:
+    """Check the password; then the way to the provider is open. An account at the proxy in front is connected at once."""
+    form = ProofForm()
+    if not form.validate():
+        return page(identity_form=form)
+    if claims := proxy.read_header():
+        sso.connect(current_user(), claims)
+        return redirect_to("profile.show", say="The proxy in front signs you in from now on.")
+    allow_connecting()
+    return redirect_to("profile.show", _anchor="own-identities")
+
+
+@bp.post("/account/identities/<int:identity_id>/removal")
+@require(SIGNED_IN)
+def disconnect(identity_id: int) -> Answer:
+    """Disconnect an account elsewhere."""
+    form = ProofForm()
+    if not form.validate():
+        return page(identity_form=form)
+    try:
+        sso.disconnect(current_user(), identity_id)
+    except RuleViolationError as refusal:
+        show_errors(form, refusal)
+        return page(identity_form=form)
+    return redirect_to("profile.show", say="That account signs you in no longer.")
+
+
 def page(**forms: FlaskForm) -> Answer:
-    """The whole page, with what was typed into one of its forms: `name_form`, `email_form` or `password_form`."""
+    """The whole page, with what was typed into a form: `name_form`, `email_form`, `password_form`, `identity_form`."""
     me = current_user()
     context = {
         "name_form": OwnNameForm(formdata=None, obj=me),
         "email_form": OwnEmailForm(formdata=None),
         "password_form": OwnPasswordForm(formdata=None),
+        "identity_form": ProofForm(formdata=None),
     }
     html = render_template(
         "accounts/profile/show.html",
@@ -102,6 +135,9 @@ def page(**forms: FlaskForm) -> Answer:
         codes_left=two_factor.codes_left(me),
         sessions=sessions.list_sessions(me),
         current=g.session_id,
+        identities=sso.find_identities(me),
+        may_connect=may_connect(),
+        at_proxy=proxy.is_named(),
         **context | forms,
     )
     return html, 422 if forms else 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, render_template, request, session
+from flask import Blueprint, g, make_response, render_template, request, session
 
 from webapp.core.errors import RuleViolationError
 from webapp.http.auth import clear_session, continue_sign_in, limit_tries, start_session
@@ -17,8 +17,10 @@ from webapp.http.web import (
     require,
     safe_next,
 )
+from webapp.models import Door
 from webapp.services.accounts import sessions, two_factor
 from webapp.services.operations import first_run
+from webapp.services.settings import in_force
 
 bp = Blueprint("sessions", __name__)
 
@@ -36,7 +38,7 @@ def new() -> Answer:
     if g.user and request.method == "GET":
         return redirect_to("dashboard.index", back=asked)
     form = SignInForm(data={"next": safe_next(asked)})
-    problem = ""
+    problem = g.get("refusal", "")
     if form.validate_on_submit():
         account = sessions.account_key(form.email.data)
         try:
@@ -73,13 +75,27 @@ def second() -> Answer:
     return form_page("accounts/sessions/second.html", form)
 
 
+@bp.get("/sign-out")
+@require(PUBLIC)
+def leave() -> Answer:
+    """Where people are once signed out, while the proxy in front still names them: it leads on to the proxy's own sign-out."""
+    address = in_force.environment().proxy_sign_out_url
+    answer = make_response(render_template("accounts/sessions/leave.html", address=address))
+    if address and not g.user:
+        answer.headers["Refresh"] = f"0; url={address}"
+    return answer
+
+
 @bp.post("/sign-out")
 @require(SIGNED_IN)
 def delete() -> Answer:
     """Sign out."""
+    is_named = g.via is Door.PROXY
     sessions.end_sessions(current_user(), current_user(), only=g.session_id)
     clear_session()
     answer = redirect_to("sessions.new", say="You are signed out.")
+    if is_named:  # at the sign-in one would be in again at once
+        answer = redirect_to("sessions.leave")
     # pages that a browser still holds; the cookie ended on the server
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer

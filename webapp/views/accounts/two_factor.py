@@ -14,6 +14,7 @@ from webapp.http.forms import SecondFactorForm, form_page, show_errors
 from webapp.http.questions import ask
 from webapp.http.rate_limits import Limit
 from webapp.http.web import SIGNED_IN, Answer, current_user, redirect_to, require
+from webapp.models import Door
 from webapp.services.accounts import two_factor
 
 bp = Blueprint("two_factor", __name__)
@@ -25,6 +26,8 @@ FREE = {"two_factor.show", "sessions.delete", "static", "health.show"}
 
 def demand() -> Answer | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
+    if g.via is not Door.PASSWORD:  # the provider, or the proxy, asks for what it wants
+        return None
     if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
     return redirect_to("two_factor.show", does="on")

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, request
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
-from webapp.http.auth import check_given_password
+from webapp.http.auth import check_given_password, explain
 from webapp.http.batches.review_page import row_context, template_folder
 from webapp.http.web import (
     Answer,
@@ -65,7 +65,7 @@ def create(batch_id: int) -> Answer:
         flash(str(error), "warn")
         return redirect_to("batches.show", batch_id=batch_id)
     except RuleViolationError as error:
-        return question(review.get_batch(batch_id), version, str(error), error.status)
+        return question(review.get_batch(batch_id), version, explain(error), error.status)
     note = None if is_first else say_confirmed(review.get_batch(batch_id))
     return redirect_to("batches.show", batch_id=batch_id, say=note)
 

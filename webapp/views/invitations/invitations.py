@@ -10,10 +10,12 @@ from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import Permission
 from webapp.core.security.tokens import hash_token
+from webapp.http import proxy
 from webapp.http.auth import (
     answer_dead_link,
     check_given_password,
     count_try,
+    explain,
     record_refusal,
     start_session,
 )
@@ -84,7 +86,7 @@ def issues_of(refusal: RuleViolationError) -> list[dict[str, Any]]:
     """Issues for the fields of the form, for a refused invitation or a wrong password."""
     if isinstance(refusal, single_invite.InviteRefusedError):
         return refusal.issues
-    return [{"field": "password", "code": "text", "text": str(refusal)}]
+    return [{"field": "password", "code": "text", "text": explain(refusal)}]
 
 
 @bp.get("/<int:invitation_id>/email")
@@ -131,7 +133,7 @@ def link(invitation_id: int) -> Answer:
         address = invitations.copy_link(invitation_id, current_user(), proven=proven)
     except RuleViolationError as refusal:
         status = refusal.status
-        problem = str(refusal) if "password" in request.form else ""
+        problem = explain(refusal) if "password" in request.form else ""
     return page_or_fragment(
         "invitations/link.html",
         "invitations/_link.html",
@@ -154,8 +156,15 @@ def show(token: str) -> Answer:
         return dead_link_page(invitation, worth)
     form = AcceptForm(data={"name": invitation.name})
     form.email.data = invitation.email
-    if not form.validate_on_submit():
-        return form_page("invitations/accept.html", form, invitation=invitation)
+    is_only_elsewhere = in_force.environment().oidc_only == "yes"
+    if not form.validate_on_submit() or is_only_elsewhere:
+        return form_page(
+            "invitations/accept.html",
+            form,
+            invitation=invitation,
+            token=token,
+            at_proxy=proxy.is_named(),
+        )
     try:
         user = invitations.accept(token, form.name.data, form.password.data)
     except ConflictError:

@@ -11,7 +11,7 @@ from webapp.core.security.permissions import Permission
 from webapp.core.text.formatting import full
 from webapp.db import utcnow
 from webapp.http.attachments import attach
-from webapp.http.auth import check_given_password
+from webapp.http.auth import check_given_password, explain
 from webapp.http.person_menu import read_people
 from webapp.http.web import Answer, current_user, require
 from webapp.services.people import link_sheets
@@ -42,7 +42,7 @@ def create() -> Answer:
         proven = check_given_password()
         made = link_sheets.make(read_people(), current_user(), proven=proven)
     except RuleViolationError as refusal:
-        return new(str(refusal)), refusal.status
+        return new(explain(refusal)), refusal.status
     if request.form.get("form") == "csv":
         zone = in_force.settings().time_zone
         lines = []

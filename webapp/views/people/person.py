@@ -9,7 +9,7 @@ from webapp.core.lists.paging import member
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.core.security.permissions import Permission
 from webapp.core.text.devices import device
-from webapp.http.auth import check_given_password
+from webapp.http.auth import check_given_password, explain
 from webapp.http.forms import ProofForm, form_page
 from webapp.http.person_menu import menu_context
 from webapp.http.questions import ask
@@ -164,7 +164,7 @@ def question(
         "do": do,
         "seen": people.access_key(person),
         "made": made,
-        "problem": refusal,
+        "problem": explain(refusal) if refusal else "",
         "back": safe_next(request.values.get("next")) or "",
     }
     status = refusal.status if refusal else 200

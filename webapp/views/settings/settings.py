@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from webapp.core.errors import NotFoundError, RuleViolationError
 from webapp.core.lists.people_filter import Filter
 from webapp.core.security.permissions import Permission
-from webapp.http.auth import check_given_password
+from webapp.http.auth import check_given_password, explain
 from webapp.http.web import (
     FRAME_CSP,
     SIGNED_IN,
@@ -66,7 +66,7 @@ def update(section: str) -> Answer:
     except ValidationError as error:
         return page(section, error.messages_dict), 422
     except RuleViolationError as refusal:
-        return page(section, {"password": [str(refusal)]}), refusal.status
+        return page(section, {"password": [explain(refusal)]}), refusal.status
     return redirect_to(
         "settings.show",
         section=section,

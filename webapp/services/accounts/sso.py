@@ -1,0 +1,281 @@
+"""Single sign-on: an account elsewhere signs a person in, and accepts their invitation the first time.
+
+Every door ends in `enter`: a provider (OpenID Connect), and a proxy that names people in a header.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Delete, delete, select
+
+from webapp.core.addresses import key_of
+from webapp.core.errors import MusterError, RuleViolationError
+from webapp.core.plan.claims import Claims, choose_groups, choose_role
+from webapp.core.plan.registry import ALL_GROUPS
+from webapp.core.security import passwords
+from webapp.core.text.entry_phrases import describe_refusal
+from webapp.db import begin_write, db, utcnow
+from webapp.models import Door, Group, Identity, Invitation, Role, Session, User, UserState
+from webapp.services.audit import events
+from webapp.services.directory import lookup
+from webapp.services.invitations import invitations
+from webapp.services.settings import in_force
+
+PROXY = "proxy"
+"""The issuer of those whom the proxy in front names."""
+
+
+class EntryRefusedError(MusterError):
+    """Who comes from elsewhere does not get in. code: why, by `core.text.entry_phrases`."""
+
+    status = 422
+
+    def __init__(self, code: str, claims: Claims | None = None) -> None:
+        email = claims.email if claims else ""
+        issuer = claims.issuer if claims else issuer_now()
+        super().__init__(describe_refusal(code, name_of(issuer), email))
+        self.code = code
+        self.claims = claims
+
+
+class Entry(NamedTuple):
+    """Who got in, and whether they joined by it."""
+
+    user: User
+    has_joined: bool
+
+
+class Trial(NamedTuple):
+    """What claims would come to: whose account it is, or why nobody's; the groups and the role that they give."""
+
+    who: str
+    why: str
+    groups: list[str]
+    role: str
+
+
+def issuer_now() -> str:
+    """The provider's issuer as identities have it; "" without one."""
+    return in_force.environment().oidc_issuer.rstrip("/")
+
+
+def name_of(issuer: str) -> str:
+    """What accounts of an issuer are called."""
+    return "the proxy in front" if issuer == PROXY else in_force.environment().oidc_name
+
+
+def door_of(claims: Claims) -> Door:
+    """By which door somebody comes."""
+    return Door.PROXY if claims.issuer == PROXY else Door.OIDC
+
+
+def find_identities(user: User) -> list[Identity]:
+    """The accounts elsewhere that sign this person in now: of today's provider, and of the proxy."""
+    settings = in_force.environment()
+    issuers = [issuer_now()] if settings.oidc_issuer else []
+    issuers += [PROXY] if settings.proxy_email_header else []
+    is_theirs = Identity.user_id == user.id, Identity.issuer.in_(issuers)
+    return list(db.session.scalars(select(Identity).where(*is_theirs).order_by(Identity.id)))
+
+
+def enter(claims: Claims, link: str = "") -> Entry:
+    """Sign in by an account elsewhere: a known one, else by an invitation's link, else by a verified e-mail.
+
+    Groups and role follow the claims where settings say so. link: the token of the invitation by which they came; whoever
+    opened it has its mailbox, so the e-mail that the provider knows does not matter. Raises EntryRefusedError.
+    """
+    passwords.dummy_hash()  # slow the first time: no transaction is open
+    begin_write()
+    try:
+        entry = _find_known(claims) or _follow_link(claims, link) or _follow_email(claims)
+    except EntryRefusedError as refusal:
+        db.session.rollback()
+        _count(refusal)
+        raise
+    if _follow_claims(entry.user, claims) or entry.has_joined:
+        lookup.bump_version()
+    db.session.commit()
+    return entry
+
+
+def connect(user: User, claims: Claims) -> None:
+    """Have an account elsewhere sign in the person who is signed in now. Raises EntryRefusedError if it is somebody else's."""
+    begin_write()
+    known = _get(claims)
+    if known and known.user_id != user.id:
+        db.session.rollback()
+        raise EntryRefusedError("taken", claims)
+    if not known:
+        db.session.execute(_delete(user, Identity.issuer == claims.issuer))
+        _add(user, claims, "by themselves")
+    db.session.commit()
+
+
+def disconnect(user: User, identity_id: int) -> None:
+    """End that an account elsewhere signs this person in. Raises RuleViolationError for one without a password."""
+    begin_write()
+    if not user.has_password:
+        raise RuleViolationError(
+            "Choose a password first: without one, only this account signs you in.", field="current"
+        )
+    found = db.session.get(Identity, identity_id)
+    if found and found.user_id == user.id:
+        db.session.execute(_delete(user, Identity.id == identity_id))
+        events.record(user, "identity.disconnected", user, issuer=found.issuer)
+    db.session.commit()
+
+
+def prove(user: User, session_id: int, claims: Claims, signed_in_at: int | None) -> None:
+    """Note that a person has just signed in at the provider again. signed_in_at: its auth_time, seconds since 1970.
+
+    Raises EntryRefusedError if somebody else did, or if it does not say when.
+    """
+    begin_write()
+    known = _get(claims)
+    code = "" if known and known.user_id == user.id else "not_yours"
+    moment = utcnow()
+    if not code and signed_in_at is None:
+        code = "stale"
+    if code:
+        db.session.rollback()
+        refusal = EntryRefusedError(code, claims)
+        _count(refusal)
+        raise refusal
+    session = db.session.get(Session, session_id)
+    if session:
+        age = max(0.0, moment.timestamp() - float(signed_in_at or 0))
+        session.proven_at = moment.fromtimestamp(moment.timestamp() - age, moment.tzinfo)
+        events.record(user, "session.proven", user)
+    db.session.commit()
+
+
+def try_claims(claims: Claims) -> Trial:
+    """What would come of these claims; nothing is changed."""
+    begin_write()
+    who = why = ""
+    try:
+        entry = _find_known(claims) or _follow_email(claims)
+        who = entry.user.email
+    except EntryRefusedError as refusal:
+        why = str(refusal)
+    registry = lookup.registry()
+    groups = choose_groups(registry, claims, "replace", ())
+    lowest = registry.roles[-1].id
+    role = choose_role(registry, claims, in_force.environment().oidc_max_role, lowest)
+    db.session.rollback()
+    return Trial(
+        who=who,
+        why=why,
+        groups=[registry.group_by_id[each].name for each in groups],
+        role=registry.role_by_id[role].name if claims.roles else "",
+    )
+
+
+def _count(refusal: EntryRefusedError) -> None:
+    claims = refusal.claims
+    who = (claims.email or claims.subject) if claims else ""
+    label = f"{who} ({refusal.code.replace('_', ' ')})"
+    events.count_refusal("sso.refused", None, label)
+
+
+def _get(claims: Claims) -> Identity | None:
+    is_it = Identity.issuer == claims.issuer, Identity.subject == claims.subject
+    return db.session.scalar(select(Identity).where(*is_it))
+
+
+def _find_known(claims: Claims) -> Entry | None:
+    """Who is known by this account. E-mail and link do not matter then. Does not commit."""
+    known = _get(claims)
+    if known is None:
+        return None
+    if known.user.state is not UserState.ACTIVE:
+        raise EntryRefusedError("deactivated", claims)
+    known.seen_at = utcnow()
+    return Entry(known.user, has_joined=False)
+
+
+def _follow_link(claims: Claims, link: str) -> Entry | None:
+    invitation = invitations.find_by_token(link) if link else None
+    if invitation is None or invitations.link_state(invitation) != "open":
+        return None
+    return _accept(invitation, claims)
+
+
+def _follow_email(claims: Claims) -> Entry:
+    """The active user or the pending invitation of a verified e-mail. Does not commit."""
+    if not claims.email:
+        raise EntryRefusedError("no_email", claims)
+    if claims.is_verified is False and in_force.environment().oidc_email != "trusted":
+        raise EntryRefusedError("unverified", claims)
+    # any domain passes, as for signing in by password
+    domain = claims.email.rpartition("@")[2].lower()
+    key = key_of(claims.email, (domain,))
+    user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
+    if user:
+        _refuse_linking(user, claims)
+        _add(user, claims, "by email")
+        return Entry(user, has_joined=False)
+    is_its = invitations.IS_PENDING & (Invitation.email_key == key)
+    invitation = db.session.scalar(select(Invitation).where(is_its)) if key else None
+    if invitation is None:
+        raise EntryRefusedError("uninvited", claims)
+    if invitation.is_expired:
+        raise EntryRefusedError("expired", claims)
+    return _accept(invitation, claims)
+
+
+def _refuse_linking(user: User, claims: Claims) -> None:
+    """Refuse to take an account for a user's by its e-mail alone, where more than an e-mail is needed."""
+    others = Identity.user_id == user.id, Identity.issuer == claims.issuer
+    if user.state is not UserState.ACTIVE:
+        raise EntryRefusedError("deactivated", claims)
+    if user.role.is_owner:
+        raise EntryRefusedError("owner", claims)
+    if user.has_second_factor:
+        raise EntryRefusedError("second_factor", claims)
+    if db.session.scalar(select(Identity.id).where(*others)):
+        raise EntryRefusedError("other_account", claims)
+
+
+def _accept(invitation: Invitation, claims: Claims) -> Entry:
+    name = claims.name or invitation.name or invitation.email
+    user = invitations.join(invitation, name, passwords.dummy_hash(), has_password=False)
+    _add(user, claims, "by the invitation")
+    return Entry(user, has_joined=True)
+
+
+def _add(user: User, claims: Claims, how: str) -> None:
+    identity = Identity(user_id=user.id, issuer=claims.issuer, subject=claims.subject)
+    db.session.add(identity)
+    events.record(user, "identity.connected", user, issuer=claims.issuer, how=how)
+
+
+def _delete(user: User, which: ColumnElement[bool]) -> Delete:
+    return delete(Identity).where(Identity.user_id == user.id, which)
+
+
+def _follow_claims(user: User, claims: Claims) -> bool:
+    """Give role and groups as the claims say, never to the Owner. Does not commit. -> whether anything changed."""
+    if user.role.is_owner or claims.issuer == PROXY:
+        return False
+    settings = in_force.environment()
+    registry = lookup.registry()
+    has = {group.id for group in user.groups}
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    role_id = choose_role(registry, claims, settings.oidc_max_role, user.role_id)
+    if role_id != user.role_id:
+        before["role"] = user.role.name
+        user.role = db.session.get_one(Role, role_id)
+        after["role"] = user.role.name
+    groups = choose_groups(registry, claims, settings.oidc_groups, has)
+    is_wider = user.all_groups and settings.oidc_groups != "replace"
+    if claims.groups is not None and not is_wider and (groups != has or user.all_groups):
+        before["groups"] = ALL_GROUPS if user.all_groups else [g.name for g in user.groups]
+        user.all_groups = False
+        user.groups = [db.session.get_one(Group, group_id) for group_id in sorted(groups)]
+        after["groups"] = [group.name for group in user.groups]
+    if after:
+        events.record(user, "user.changed", user, before=before, after=after, by="claims")
+    return bool(after)
