@@ -71,7 +71,7 @@ class Provider:
             connection.close()
 
 
-def go_through(provider: Provider, client: Client, subject: str, start: str = "/sign-in/sso", status: int | None = 303) -> Answer:
+def go_through(provider: Provider, client: Client, subject: str, start: str = "/sign-in/sso", status: int = 303) -> Answer:
     """Go to the provider, sign in there, and come back. -> Muster's answer."""
     there = client.get(start, 302).location
     return client.get(provider.authorize(there, subject), status)

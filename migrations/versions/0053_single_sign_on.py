@@ -1,11 +1,12 @@
 """People sign in with accounts elsewhere: who is who, how a session began, and who has a password."""
 
 import sqlalchemy as sa
-import webapp.db
 from alembic import op
 
-revision = '0051'
-down_revision = '0050'
+import webapp.db
+
+revision = '0053'
+down_revision = '0052'
 branch_labels = None
 depends_on = None
 
