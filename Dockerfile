@@ -1,4 +1,4 @@
-# Muster as a container image: docs/operations.md, "As a container". BASE: any image with Python 3.11 or newer on glibc.
+# Muster as a container image: docs/install.md, "A container". BASE: any image with Python 3.11 or newer on glibc.
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build

@@ -1,32 +1,28 @@
 #!/bin/bash
-# Whether the units of docs/operations.md do what it says, under a systemd that has really been booted.
+# Whether the units of packaging/systemd and the commands of docs/ do what docs/operations.md says, under a systemd that has really
+# been booted.
 #
-#   tests/booted_systemd.sh [SUITE]     as root, with debootstrap; SUITE is trixie by default, or bookworm
+#   tests/booted_systemd.sh [SUITE [package]]     as root, with debootstrap; SUITE is trixie by default, or bookworm
 #
-# Units and commands are taken out of the document word by word. They are checked by systemd-analyze, started, asked, killed,
-# backed up and stopped, in a small Debian with a network of its own. SMALL_DEBIAN_DIR keeps the systems.
+# With a checkout in /opt/muster, or with the wheel. Commands are taken out of the documents word by word. The units are checked by
+# systemd-analyze, started, asked, killed, backed up and stopped, in a small Debian with a network of its own. SMALL_DEBIAN_DIR
+# keeps the systems.
 source "$(dirname "$0")/small_debian.sh"
 
 SUITE=${1:-trixie}
+FROM=${2:-checkout}
 ROOT=$WORK/$SUITE-booted
 CGROUPS=$WORK/cgroups
 MOST_EXPOSED=3.0 # of 10, by systemd-analyze security; without any hardening it says 9.2
 
-# units: every unit of the document into /etc/systemd/system, by the name in its first line.
-units() {
-    awk -v folder="$ROOT" '
-        /^```/ { file = ""; next }
-        /^# \/etc\/systemd\/system\/[^ ]+\.(service|timer)/ { file = folder $2; sub(/:$/, "", file) }
-        file { print > file }' "$TOP/docs/operations.md"
-}
-
-# commands HEADING: the first block of shell commands under this heading, in which journalctl does not wait.
+# commands DOCUMENT HEADING: the shell commands right under this heading, in which journalctl does not wait.
 commands() {
-    awk -v heading="$1" '
-        $0 == heading { under = 1 }
+    awk -v heading="$2" '
+        $0 == heading { under = 1; next }
+        under && !inside && /^#/ { exit }
         under && /^```sh/ { inside = 1; next }
-        inside && /^```/ { exit }
-        inside { print }' "$TOP/docs/operations.md"
+        inside && /^```/ { inside = 0 }
+        inside { print }' "$TOP/docs/$1"
 }
 
 # backup_commands: those that turn the nightly backup on.
@@ -96,13 +92,27 @@ say "$SUITE: installing systemd, make, python3-venv"
 within "$ROOT" root sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends systemd systemd-sysv make python3-venv' \
     >"$WORK/install.log" 2>&1 || die "apt-get: $WORK/install.log"
 within "$ROOT" root userdel --remove muster 2>/dev/null
-bring_checkout "$ROOT" /opt/muster
+commands operations.md "## As a service" >"$ROOT/root/commands.sh"
+mkdir -p "$ROOT/opt/muster"
+case $FROM in
+    checkout)
+        bring_checkout "$ROOT" /opt/muster
+        units=/opt/muster/packaging/systemd
+        ;;
+    package)
+        make -s -C "$TOP" package DIST="$ROOT/root/dist" >&2 || die "make package"
+        sed -i '/make venv/d' "$ROOT/root/commands.sh"
+        { echo cd /root/dist && commands install.md "## A package" | sed -n '/^# pip,/,/no-deps/p'; } >"$ROOT/root/package.sh"
+        units=/opt/muster/.venv/share/muster/systemd
+        ;;
+    *) die "checkout or package, not $FROM" ;;
+esac
 mount -t proc proc "$ROOT/proc"
-say "$SUITE: the commands of the document that need the network"
-commands "## As a service" >"$ROOT/root/commands.sh"
-sed -n '/^systemctl/q; p' "$ROOT/root/commands.sh" | within "$ROOT" root sh -eux >>"$WORK/install.log" 2>&1 || die "$WORK/install.log"
+say "$SUITE: the commands of the documents that need the network"
+{ cat "$ROOT/root/package.sh" 2>/dev/null; sed -n '/^systemctl/q; p' "$ROOT/root/commands.sh"; } |
+    within "$ROOT" root sh -eux >>"$WORK/install.log" 2>&1 || die "$WORK/install.log"
 umount "$ROOT/proc"
-units
+cp "$ROOT$units"/* "$ROOT/etc/systemd/system/"
 ls "$ROOT"/etc/systemd/system/muster*
 install -m 600 /dev/null "$ROOT/etc/muster.env"
 

@@ -22,7 +22,8 @@ make_system "$SUITE" "$SUITE-python"
 say "$SUITE: a base with Python"
 within "$BASE" root sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends python3 python3-venv && apt-get clean' \
     >"$WORK/image.log" 2>&1 || die "apt-get: $WORK/image.log"
-tar --create --one-file-system --directory="$BASE" --file="$WORK/base.tar" .
+awk -v root="$BASE/" 'index($2, root) == 1 { print $2 }' /proc/self/mounts | xargs --no-run-if-empty umount # folders of this machine
+tar --create --directory="$BASE" --file="$WORK/base.tar" .
 rm -rf "$WORK/storage" "$WORK/runroot"
 base=$(buildah_ from scratch)
 buildah_ add --quiet "$base" "$WORK/base.tar" / >>"$WORK/image.log"

@@ -94,7 +94,11 @@ def test_the_wheel_holds_the_program_and_nothing_else(wheel: Path) -> None:
         held = set(packed.namelist())
     beside = files_below("templates") | files_below("static") | files_below("migrations")
     expected = {f"webapp/_top/{path}" for path in beside | {"worker.py", "wsgi.py", "pyproject.toml"}}
-    assert {name for name in held if ".dist-info/" not in name} == expected | files_below("webapp")
+    units = {
+        f"muster_portal-{version()}.data/data/share/muster/{path.removeprefix('packaging/')}"
+        for path in files_below("packaging/systemd")
+    }
+    assert {name for name in held if ".dist-info/" not in name} == expected | files_below("webapp") | units
 
 
 def test_an_installed_package_runs_and_imports_files(installed: Installed, beside_our_packages: Path, tmp_path: Path) -> None:
