@@ -62,7 +62,8 @@ inside() {
         --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 }
 
-inside $(facts '{{join .Docker.Config.Entrypoint " "}} {{join .Docker.Config.Cmd " "}}') >"$WORK/muster.log" 2>&1 &
+mapfile -t command < <(facts '{{range .Docker.Config.Entrypoint}}{{println .}}{{end}}{{range .Docker.Config.Cmd}}{{println .}}{{end}}' | grep .)
+inside "${command[@]}" >"$WORK/muster.log" 2>&1 &
 muster=$!
 mapfile -t check < <(facts '{{range .Docker.Config.Healthcheck.Test}}{{println .}}{{end}}' | grep .)
 [ "${check[0]}" = CMD ] || die "no health check"
@@ -82,7 +83,7 @@ done
 inside muster doctor | tee -a "$WORK/image.log" | grep '^wrong' && die "the doctor is not content"
 
 say "stopping it"
-kill -TERM $muster
+kill -TERM "$(pgrep --oldest --uid 10001)"
 wait $muster || die "it did not stop well: $WORK/muster.log"
 grep -q Traceback "$WORK/muster.log" && die "a traceback: $WORK/muster.log"
 
