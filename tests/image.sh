@@ -44,6 +44,7 @@ container=$(buildah_ from muster)
 folder=$(buildah_ mount "$container")
 port=$("$PYTHON" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port
+rm -rf "$WORK/data"
 install -d -o 10001 -g 10001 -m 700 "$WORK/data"
 mkdir -p "$IMAGE"
 mount --bind "$folder" "$IMAGE"

@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml: they name what there is, and what they start may do little. `tests/image.sh` builds and starts it."""
+"""Dockerfile and compose.yaml name what there is, and what they start may do little. `tests/image.sh` builds and starts it."""
 
 from __future__ import annotations
 
