@@ -3,9 +3,9 @@ ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 WORKDIR /build
-COPY requirements.txt requirements-build.txt ./
+COPY requirements*.txt ./
 RUN python3 -m venv /opt/muster \
-    && /opt/muster/bin/python -m pip install --no-cache-dir --only-binary=:all: --require-hashes -r requirements.txt
+    && /opt/muster/bin/python -m pip install --no-cache-dir --only-binary=:all: --require-hashes -r requirements.txt -r requirements-ldap.txt
 RUN python3 -m venv /opt/hatch \
     && /opt/hatch/bin/python -m pip install --no-cache-dir --only-binary=:all: --require-hashes -r requirements-build.txt
 COPY . .

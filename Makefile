@@ -47,7 +47,8 @@ faults: dev ## Play every fault against the real processes, and try many example
 DIST := dist
 package: dev ## Build the wheel, and the pins to install it with, into dist
 	@$(PY) -m hatchling build --target wheel --directory $(DIST)
-	@cp requirements.txt $(DIST) && sed -n 's/^\([a-z].*\) \\$$/\1/p' requirements.txt >$(DIST)/constraints.txt
+	@cp requirements.txt requirements-ldap.txt $(DIST)
+	@sed -n 's/^\([a-z].*\) \\$$/\1/p' requirements.txt requirements-ldap.txt >$(DIST)/constraints.txt
 
 lint: dev ## Check format, rules, types, layers, templates, scripts and styles
 	$(PY) -m ruff format --check
