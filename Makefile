@@ -28,8 +28,8 @@ test: dev ## Run every test, those in a real browser included
 test-postgres: dev ## Run the tests of what touches database or queue, on PostgreSQL and a queue server over TCP
 	@$(PY) -m pytest $(BY_FILE) --postgres --ignore=tests/browser $(TESTS)
 
-# The packages are downloaded once for it; what it starts has no network and nothing else.
-test-package: dev ## Install the wheel as others do, without a network, and import a file
+# What is pinned is downloaded; then everything is installed from files alone, into empty environments.
+test-package: dev ## Install the wheel as others do, without an index, and import files
 	@$(PY) -m pytest -m package tests/run/test_package.py
 
 test-ldap: dev ## Run the tests against a real directory server, which they install as root on Debian
@@ -43,7 +43,7 @@ faults: dev ## Play every fault against the real processes, and try many example
 		echo "MUSTER_FAULTS_SEED=$$MUSTER_FAULTS_SEED" && $(PY) -m pytest $(BY_FILE) -m "" tests/faults && \
 		$(PY) -m pytest $(BY_FILE) -m hypothesis --hypothesis-profile=many --ignore=tests/browser
 
-# With requirements.txt pip checks each hash; constraints.txt has the same pins for pipx, which cannot.
+# With requirements.txt pip checks each hash; constraints.txt has the same pins for uv and pipx, which do not.
 DIST := dist
 package: dev ## Build the wheel, and the pins to install it with, into dist
 	@$(PY) -m hatchling build --target wheel --directory $(DIST)

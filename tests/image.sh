@@ -44,12 +44,13 @@ container=$(buildah_ from muster)
 folder=$(buildah_ mount "$container")
 port=$("$PYTHON" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port
-rm -rf "$WORK/data"
-install -d -o 10001 -g 10001 -m 700 "$WORK/data"
+rm -rf "$WORK/data" "$WORK/backups" "$WORK/restored"
+install -d -o 10001 -g 10001 -m 700 "$WORK/data" "$WORK/backups" "$WORK/restored"
 mkdir -p "$IMAGE"
 mount --bind "$folder" "$IMAGE"
 mount -o remount,ro,bind "$IMAGE"
 mount --bind "$WORK/data" "$IMAGE/data"
+mount --bind "$WORK/backups" "$IMAGE/backups"
 mount -t tmpfs -o mode=1777 tmpfs "$IMAGE/tmp"
 mount -t proc proc "$IMAGE/proc"
 mount --rbind /dev "$IMAGE/dev"
@@ -83,10 +84,17 @@ done
 (cd "$TOP" && MUSTER_DATA_DIR=$(mktemp -d) "$PYTHON" -m tests.person "$url") >&2 || die "no file could be imported: $WORK/muster.log"
 inside muster doctor | tee -a "$WORK/image.log" | grep '^wrong' && die "the doctor is not content"
 
+inside muster backup /backups/first.tar.gz >&2
+
 say "stopping it"
 kill -TERM "$(pgrep --oldest --uid 10001)"
 wait $muster || die "it did not stop well: $WORK/muster.log"
 grep -q Traceback "$WORK/muster.log" && die "a traceback: $WORK/muster.log"
+
+say "putting the backup back"
+mount --bind "$WORK/restored" "$IMAGE/data"
+inside muster restore /backups/first.tar.gz >&2
+inside muster audit verify >&2
 
 say "without an address it says what is missing"
 settings=()

@@ -1,4 +1,4 @@
-# What bare_debian.sh and booted_systemd.sh share: a small Debian in a folder, made by debootstrap. Sourced by bash, as root.
+# What bare_debian.sh, booted_systemd.sh and image.sh share: a small Debian in a folder, made by debootstrap. Sourced by bash, as root.
 # How this machine reaches Debian's packages and Python's (mirror, proxy, certificates, pip's settings) is read as it runs.
 set -euo pipefail
 
