@@ -27,7 +27,7 @@ REFUSALS = {
     "denied": "{Name} did not let you in, or you went back.",
     "late": "That took too long, or was begun in another window. Try again.",
     "wrong": "What {name} answered cannot be used. The person who runs Muster finds the reason in its log and with "
-    "“flask muster doctor”.",
+    "“muster doctor”.",
     "header": "The proxy in front names nobody by a single email. The person who runs Muster finds more in its log.",
 }
 """By code. {Name} begins a sentence."""
