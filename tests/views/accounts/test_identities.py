@@ -110,6 +110,41 @@ class TestConnecting:
         assert go_through(provider, client, "devika").location == "/"
 
 
+class TestDisconnectingSomebodyElse:
+    """Their account at the provider was made anew: it has another subject."""
+
+    @pytest.fixture
+    def amelia(self, provider, app, client):
+        make_persona("Owner")
+        amelia = make_user()
+        provider.say("amelia", email=AMELIA)
+        go_through(provider, client, "amelia")
+        return amelia
+
+    def test_then_the_new_account_is_connected(self, provider, amelia, admin, client):
+        provider.say("amelia2", email=AMELIA)
+        go_through(provider, client, "amelia2", status=422)
+        assert "Signs in with" in admin.get(f"/users/{amelia.id}").page.text
+        path = f"/users/{amelia.id}/identities/removal"
+        assert "Whoever signs in next" in admin.get(path).page.text
+        admin.post(path, {"password": "wrong"}, 422)
+        assert len(identities()) == 1
+        admin.post(path, {"password": PASSWORD})
+        assert identities() == []
+        assert "/sign-in" in client.get("/account", 303).location
+        assert actions()[-2:] == ["identity.disconnected", "sessions.ended"]
+        go_through(provider, client, "amelia2")
+        admin.get(f"/users/{amelia.id}")
+
+    def test_not_of_somebody_who_ranks_as_high(self, provider, joined, admin):
+        admin.get(f"/users/{joined.user.id}/identities/removal", 403)
+        admin.post(f"/users/{joined.user.id}/identities/removal", {"password": PASSWORD}, 403)
+        assert len(identities()) == 1
+
+    def test_nothing_to_disconnect(self, provider, admin):
+        admin.get(f"/users/{make_user().id}/identities/removal", 409)
+
+
 class TestShowingWhoOneIs:
     def make_admin(self, browser, status):
         data = {"email": "new@northfield.example", "role": "Admin"}

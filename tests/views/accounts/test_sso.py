@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -187,3 +189,13 @@ def test_a_way_begun_many_times_leaves_room_in_the_cookie(provider, client):
 def test_without_single_sign_on_there_is_no_such_page(client):
     assert "There is no single sign-on here." in client.get("/sign-in/sso", 404).page.text
     assert "Continue with" not in client.get("/sign-in").text
+
+
+def test_where_it_is_not_used_nothing_of_it_is_loaded(tmp_path):
+    code = (
+        "import sys; from webapp.app import create_app; from webapp.settings.settings import Settings;"
+        f"create_app(Settings.from_environment({{'MUSTER_DATA_DIR': {str(tmp_path / 'data')!r}}}));"
+        "print(sorted({'authlib', 'requests', 'joserfc', 'cryptography', 'ldap3'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"

@@ -18,7 +18,7 @@ REFUSALS = {
     "owner": "{email} is the Owner’s account, and only the Owner connects it. " + _CONNECT,
     "second_factor": "The account of {email} has two-step sign-in, so only its person connects it. "
     + _CONNECT,
-    "other_account": "{email} is connected with another account of {name}. Ask an administrator.",
+    "other_account": "{email} is connected with another account of {name}. Ask an administrator to disconnect that one.",
     "not_yours": "At {name} somebody else is signed in: {email}. Sign out there, then try again.",
     "taken": "This account of {name} is connected with somebody else here.",
     "stale": "{Name} did not say when you signed in there, so it shows nothing. The person who runs Muster can have "

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Delete, delete, select
 
 from webapp.core.addresses import key_of
-from webapp.core.errors import MusterError, RuleViolationError
+from webapp.core.errors import ConflictError, MusterError, RuleViolationError
 from webapp.core.plan.claims import Claims, choose_groups, choose_role
 from webapp.core.plan.registry import ALL_GROUPS
 from webapp.core.security import passwords
 from webapp.core.text.entry_phrases import describe_refusal
 from webapp.db import begin_write, db, utcnow
 from webapp.models import Door, Group, Identity, Invitation, Role, Session, User, UserState
+from webapp.services.accounts import profile, sessions
 from webapp.services.audit import events
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
@@ -123,6 +124,27 @@ def disconnect(user: User, identity_id: int) -> None:
     if found and found.user_id == user.id:
         db.session.execute(_delete(user, Identity.id == identity_id))
         events.record(user, "identity.disconnected", user, issuer=found.issuer)
+    db.session.commit()
+
+
+def get_connected_user(user_id: int, by: User) -> User:
+    """A person whom `by` may disconnect. Raises NotFoundError, ForbiddenError if they do not rank below, ConflictError."""
+    user = profile.get_user_below(user_id, by)
+    if not find_identities(user):
+        raise ConflictError("No account elsewhere signs this person in.")
+    return user
+
+
+def reset(user_id: int, by: User) -> None:
+    """Disconnect somebody whose account elsewhere is another one now, and sign them out. Raises as `get_connected_user` does."""
+    begin_write()
+    user = get_connected_user(user_id, by)
+    for identity in find_identities(user):
+        db.session.delete(identity)
+        events.record(by, "identity.disconnected", user, issuer=identity.issuer)
+    ended = sessions.end_all(user)
+    if ended:
+        events.record(by, "sessions.ended", user, sessions=ended)
     db.session.commit()
 
 

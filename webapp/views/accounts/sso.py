@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, render_template, request, session
+from flask import Blueprint, g, render_template, request, session, url_for
 
-from webapp.core.errors import ProviderError
+from webapp.core.errors import ProviderError, RuleViolationError
 from webapp.core.plan.claims import Claims
 from webapp.core.security.permissions import Permission
 from webapp.http import proxy, sso
-from webapp.http.auth import renew_session
+from webapp.http.auth import check_password, renew_session
+from webapp.http.questions import ask
 from webapp.http.sso import Purpose
 from webapp.http.web import (
     PUBLIC,
@@ -103,6 +104,31 @@ def finish(purpose: str, claims: Claims, raw: dict[str, Any]) -> Answer:
     if not sso.may_connect():
         return redirect_to("profile.show")
     return connected(claims)
+
+
+@bp.route("/users/<int:user_id>/identities/removal", methods=["GET", "POST"])
+@require(Permission.USERS_MANAGE)
+def reset(user_id: int) -> Answer:
+    """Ask first, then disconnect the account elsewhere of a user ranked below; costs the current user's password."""
+    user = accounts.get_connected_user(user_id, current_user())
+    problem = ""
+    if request.method == "POST":
+        try:
+            check_password(request.form.get("password", ""))
+            accounts.reset(user_id, current_user())
+            said = f"{user.name} is disconnected. The next account with their email is connected."
+            return redirect_to("person.show", user_id=user_id, say=said)
+        except RuleViolationError as refusal:
+            problem = str(refusal)
+    return ask(
+        asks=f"Disconnect the account elsewhere of {user.name}?",
+        tells="They are signed out. Whoever signs in next with their verified email is taken for them.",
+        does="Disconnect",
+        home=url_for("person.show", user_id=user_id),
+        proof="It decides who gets into their account. Your password shows that it is you.",
+        problem=problem,
+        status=422 if problem else 200,
+    )
 
 
 def connected(claims: Claims) -> Answer:

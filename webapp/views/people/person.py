@@ -24,7 +24,7 @@ from webapp.http.web import (
 )
 from webapp.models import Invitation, User
 from webapp.schemas.batches import ActionSchema
-from webapp.services.accounts import sessions
+from webapp.services.accounts import sessions, sso
 from webapp.services.directory import lookup
 from webapp.services.invitations import invitations
 from webapp.services.mail import outbox
@@ -55,6 +55,7 @@ def show(**ids: int) -> str:
         following=following,
         sessions=sessions.list_sessions(person) if isinstance(person, User) else [],
         device=device,
+        identities=sso.find_identities(person) if isinstance(person, User) else [],
         **menu_context(lookup.registry()),
     )
 
