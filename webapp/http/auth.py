@@ -29,7 +29,7 @@ from webapp.http.web import (
     safe_next,
 )
 from webapp.models import Door, User
-from webapp.services.accounts import sessions, two_factor
+from webapp.services.accounts import ldap_accounts, sessions, two_factor
 from webapp.services.audit.events import count_refusal
 from webapp.services.settings import in_force
 
@@ -121,7 +121,7 @@ def check_password(password: str, nothing_done: str = "Nothing was changed.") ->
     if proves_elsewhere():
         name = in_force.environment().oidc_name
         raise RuleViolationError(f"Confirm with {name} that it is you, then do it again.")
-    if not current_user().has_password:
+    if not current_user().has_password and not ldap_accounts.is_on():
         raise RuleViolationError(
             "You have no password here. Choose one: “Forgot password?” on the sign-in page sends a link."
         )

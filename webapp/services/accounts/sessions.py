@@ -13,6 +13,7 @@ from webapp.core.security import passwords
 from webapp.core.security.tokens import hash_token
 from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.models import Door, Session, User, UserState
+from webapp.services.accounts import ldap_accounts
 from webapp.services.audit import events
 from webapp.services.audit.events import count_refusal
 from webapp.services.settings import in_force
@@ -50,11 +51,21 @@ def list_sessions(user: User) -> list[Session]:
 
 
 def sign_in(email: str, password: str) -> User:
-    """The active user with this e-mail and password.
+    """The active user with this e-mail and password, by Muster or by the directory.
 
     A wrong password, an unknown e-mail and a deactivated account get the same RuleViolationError after the same time.
     """
     key = account_key(email)
+    user = _find_by_password(key, password)
+    if user is None and key != NO_ADDRESS:
+        user = ldap_accounts.sign_in(email, password)
+    if user is None:
+        count_refusal("session.refused", None, key)
+        raise RuleViolationError("Email or password is wrong.")
+    return user
+
+
+def _find_by_password(key: str, password: str) -> User | None:
     is_it = User.email_key == key
     user = db.session.scalar(select(User).where(is_it))
     stored = user.password_hash if user else passwords.dummy_hash()
@@ -68,8 +79,7 @@ def sign_in(email: str, password: str) -> User:
         db.session.commit()
         return user
     db.session.rollback()
-    count_refusal("session.refused", None, key)
-    raise RuleViolationError("Email or password is wrong.")
+    return None
 
 
 def _may_use_password(user: User) -> bool:
@@ -88,7 +98,8 @@ def check_own_password(
     stored = user.password_hash
     user_id = user.id
     db.session.rollback()  # nothing is open while the password is checked
-    if not passwords.verify(stored, password):
+    is_right = passwords.verify(stored, password) or ldap_accounts.is_own_password(user, password)
+    if not is_right:
         count_refusal("password.refused", user_id, "(own password)")
         raise RuleViolationError(f"This is not your password. {nothing_done}")
 

@@ -1,6 +1,6 @@
 """Single sign-on: an account elsewhere signs a person in, and accepts their invitation the first time.
 
-Every door ends in `enter`: a provider (OpenID Connect), and a proxy that names people in a header.
+Every door ends in `enter`: a provider (OpenID Connect), a proxy that names people in a header, and the directory (LDAP).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from webapp.services.settings import in_force
 
 PROXY = "proxy"
 """The issuer of those whom the proxy in front names."""
+LDAP = "ldap"
+"""The issuer of those who have their password in the organisation's directory."""
 
 
 class EntryRefusedError(MusterError):
@@ -63,7 +65,8 @@ def issuer_now() -> str:
 
 def name_of(issuer: str) -> str:
     """What accounts of an issuer are called."""
-    return "the proxy in front" if issuer == PROXY else in_force.environment().oidc_name
+    names = {PROXY: "the proxy in front", LDAP: "the directory"}
+    return names.get(issuer) or in_force.environment().oidc_name
 
 
 def door_of(claims: Claims) -> Door:
@@ -72,10 +75,11 @@ def door_of(claims: Claims) -> Door:
 
 
 def find_identities(user: User) -> list[Identity]:
-    """The accounts elsewhere that sign this person in now: of today's provider, and of the proxy."""
+    """The accounts elsewhere that sign this person in now: of today's provider, of the proxy and of the directory."""
     settings = in_force.environment()
     issuers = [issuer_now()] if settings.oidc_issuer else []
     issuers += [PROXY] if settings.proxy_email_header else []
+    issuers += [LDAP] if settings.ldap_url else []
     is_theirs = Identity.user_id == user.id, Identity.issuer.in_(issuers)
     return list(db.session.scalars(select(Identity).where(*is_theirs).order_by(Identity.id)))
 

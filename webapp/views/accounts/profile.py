@@ -136,6 +136,7 @@ def page(**forms: FlaskForm) -> Answer:
         sessions=sessions.list_sessions(me),
         current=g.session_id,
         identities=sso.find_identities(me),
+        door_name=sso.name_of,
         may_connect=may_connect(),
         at_proxy=proxy.is_named(),
         **context | forms,

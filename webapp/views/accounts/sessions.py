@@ -19,6 +19,7 @@ from webapp.http.web import (
 )
 from webapp.models import Door
 from webapp.services.accounts import sessions, two_factor
+from webapp.services.accounts.sso import EntryRefusedError
 from webapp.services.operations import first_run
 from webapp.services.settings import in_force
 
@@ -45,7 +46,7 @@ def new() -> Answer:
             with limit_tries(account, Limit.SIGN_IN, f"sign-in as {account}"):
                 user = sessions.sign_in(form.email.data, form.password.data)
             return continue_sign_in(user, form.next.data)
-        except RuleViolationError as refusal:
+        except (RuleViolationError, EntryRefusedError) as refusal:
             problem = str(refusal)
     is_over = request.method == "GET" and "sid" in session
     return form_page("accounts/sessions/new.html", form, problem=problem, ended=is_over)
