@@ -13,7 +13,7 @@ from webapp.core.errors import NotFoundError, ProviderError
 from webapp.core.plan.claims import Claims, read_claims
 from webapp.core.text.entry_phrases import describe_refusal
 from webapp.http import proxy
-from webapp.http.auth import ANY_HOST, start_session
+from webapp.http.auth import ANY_HOST, record_refusal, start_session
 from webapp.http.web import PUBLIC, Answer, is_fragment, redirect_to, safe_next
 from webapp.models import Door
 from webapp.services.accounts import sso
@@ -101,7 +101,7 @@ def follow_proxy() -> Answer | None:
             return None
         return enter(claims, request.full_path.rstrip("?"))
     except EntryRefusedError as refusal:
-        g.refusal = str(refusal)
+        g.refusal = explain_trouble(refusal)
     return None
 
 
@@ -124,9 +124,10 @@ def may_connect() -> bool:
     return bool(time.time() - since < CONNECTING)
 
 
-def describe_trouble(error: ProviderError | EntryRefusedError) -> str:
-    """The sentence for it."""
+def explain_trouble(error: ProviderError | EntryRefusedError) -> str:
+    """The sentence for it. The audit log counts a refusal, after the answer."""
     if isinstance(error, EntryRefusedError):
+        record_refusal("sso.refused", error.label)
         return str(error)
     return describe_refusal(error.code, in_force.environment().oidc_name)
 

@@ -30,7 +30,10 @@ LDAP = "ldap"
 
 
 class EntryRefusedError(MusterError):
-    """Who comes from elsewhere does not get in. code: why, by `core.text.entry_phrases`."""
+    """Who comes from elsewhere does not get in.
+
+    code: why, by `core.text.entry_phrases`. label: who and why, for the audit log.
+    """
 
     status = 422
 
@@ -39,7 +42,8 @@ class EntryRefusedError(MusterError):
         issuer = claims.issuer if claims else issuer_now()
         super().__init__(describe_refusal(code, name_of(issuer), email))
         self.code = code
-        self.claims = claims
+        who = (claims.email or claims.subject) if claims else ""
+        self.label = f"{who} ({code.replace('_', ' ')})".strip()
 
 
 class Entry(NamedTuple):
@@ -94,9 +98,8 @@ def enter(claims: Claims, link: str = "") -> Entry:
     begin_write()
     try:
         entry = _find_known(claims) or _follow_link(claims, link) or _follow_email(claims)
-    except EntryRefusedError as refusal:
+    except EntryRefusedError:
         db.session.rollback()
-        _count(refusal)
         raise
     if _follow_claims(entry.user, claims) or entry.has_joined:
         lookup.bump_version()
@@ -165,9 +168,7 @@ def prove(user: User, session_id: int, claims: Claims, signed_in_at: int | None)
         code = "stale"
     if code:
         db.session.rollback()
-        refusal = EntryRefusedError(code, claims)
-        _count(refusal)
-        raise refusal
+        raise EntryRefusedError(code, claims)
     session = db.session.get(Session, session_id)
     if session:
         age = max(0.0, moment.timestamp() - float(signed_in_at or 0))
@@ -196,13 +197,6 @@ def try_claims(claims: Claims) -> Trial:
         groups=[registry.group_by_id[each].name for each in groups],
         role=registry.role_by_id[role].name if claims.roles else "",
     )
-
-
-def _count(refusal: EntryRefusedError) -> None:
-    claims = refusal.claims
-    who = (claims.email or claims.subject) if claims else ""
-    label = f"{who} ({refusal.code.replace('_', ' ')})"
-    events.count_refusal("sso.refused", None, label)
 
 
 def _get(claims: Claims) -> Identity | None:

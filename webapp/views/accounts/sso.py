@@ -149,5 +149,5 @@ def trial_page(claims: Claims, raw: dict[str, Any]) -> str:
 
 def trouble_page(trouble: EntryRefusedError | ProviderError) -> Answer:
     """Say why it did not work, and the ways on."""
-    sentence = sso.describe_trouble(trouble)
+    sentence = sso.explain_trouble(trouble)
     return render_template("accounts/sso/trouble.html", sentence=sentence, code=trouble.code), 422
