@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -13,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from tests.smtp_sink import CERTIFICATE
+
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
 
@@ -20,7 +23,7 @@ OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
 class ScriptedProvider:
     """`token` is what the ID token says beside the usual, `userinfo` what UserInfo says. `silent`: seconds before any answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
         self.token: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
         self.metadata: dict[str, Any] = {}
@@ -46,7 +49,11 @@ class ScriptedProvider:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = f"http://localhost:{self._server.server_address[1]}"
+        self.issuer = f"http{'s' if tls else ''}://localhost:{self._server.server_address[1]}"
+        if tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(CERTIFICATE)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def back_from(self, address: str) -> str:

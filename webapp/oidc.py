@@ -14,6 +14,7 @@ import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.base_client.errors import MismatchingStateError
 from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App
+from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask
 from flask.wrappers import Response
 from joserfc.errors import JoseError
@@ -36,6 +37,21 @@ log = logging.getLogger(__name__)
 logging.getLogger("authlib").setLevel(logging.INFO)
 
 
+class Connection(OAuth2Session):  # type: ignore[misc]
+    """Requests to the provider. Our authorities count: requests would prefer those of REQUESTS_CA_BUNDLE."""
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("verify", self.verify)
+        answer: requests.Response = super().request(method, url, **kwargs)
+        return answer
+
+
+class Client(FlaskOAuth2App):  # type: ignore[misc]
+    """Authlib's client."""
+
+    client_cls = Connection
+
+
 class Provider:
     """What one app knows of the provider; thrown away on any trouble, and after AN_HOUR."""
 
@@ -45,7 +61,7 @@ class Provider:
         self._secret = settings.oidc_client_secret
         self._scopes = settings.oidc_scopes
         self._verify = find_authorities(settings.ca_file)
-        self._client: FlaskOAuth2App | None = None
+        self._client: Client | None = None
         self._made_at = 0.0
         self._away_until = 0.0
 
@@ -79,7 +95,7 @@ class Provider:
         with self._troubles():
             self._load()
 
-    def _load(self) -> FlaskOAuth2App:
+    def _load(self) -> Client:
         """The client, with what the provider says of itself."""
         now = time.monotonic()
         if now < self._away_until:
@@ -91,14 +107,14 @@ class Provider:
             self._made_at = now
         return self._client
 
-    def _make(self) -> FlaskOAuth2App:
+    def _make(self) -> Client:
         kwargs = {
             "scope": self._scopes,
             "code_challenge_method": "S256",
             "default_timeout": TIMEOUT,
             "verify": self._verify,
         }
-        return FlaskOAuth2App(
+        return Client(
             FlaskIntegration(NAME),
             NAME,
             client_id=self._client_id,
@@ -107,7 +123,7 @@ class Provider:
             client_kwargs=kwargs,
         )
 
-    def _read_metadata(self, client: FlaskOAuth2App) -> None:
+    def _read_metadata(self, client: Client) -> None:
         says = client.load_server_metadata()
         issuer = str(says.get("issuer"))
         if issuer.rstrip("/") != self.issuer.rstrip("/"):
@@ -135,14 +151,15 @@ class Provider:
             self._away_until = time.monotonic() + SILENCE
             raise self._forget(ProviderError("away", str(error))) from error
         except AuthlibBaseError as error:
+            # said in answer to one browser: what is known of the provider stays good
             code = "denied" if error.error == "access_denied" else "wrong"
-            raise self._forget(ProviderError(code, str(error))) from error
+            log.warning("the provider of single sign-on: %s", error)
+            raise ProviderError(code, str(error)) from error
         except (JoseError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise self._forget(ProviderError("wrong", repr(error))) from error
 
     def _forget(self, error: ProviderError) -> ProviderError:
-        if error.code != "denied":
-            self._client = None
+        self._client = None
         log.warning("the provider of single sign-on: %s", error)
         return error
 

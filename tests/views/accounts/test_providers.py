@@ -12,6 +12,7 @@ from webapp.services.operations import doctor
 
 from tests.factories import make_invitation, make_persona
 from tests.scripted_provider import OTHER_KEY, ScriptedProvider
+from tests.smtp_sink import CERTIFICATE
 
 INES = "ines.carvalho@northfield.example"
 
@@ -124,6 +125,27 @@ class TestTrouble:
         for _ in range(3):
             client.get("/sign-in/sso", 302)
         assert len(provider.asked) == 1
+
+
+class TestCertificates:
+    @pytest.fixture
+    def secure(self, app, change_settings):
+        scripted = ScriptedProvider(tls=True)
+        own = {"oidc_issuer": scripted.issuer, "oidc_client_id": "muster"}
+        yield lambda **more: change_settings(**own, **more)
+        app.extensions.pop("muster_oidc", None)
+        scripted.stop()
+
+    def test_one_that_the_system_does_not_vouch_for(self, secure, client):
+        secure()
+        client.get("/sign-in/sso", 422)
+        level, words = doctor.CHECKS["single sign-on"]()
+        assert level == "wrong"
+        assert "MUSTER_CA_FILE" in words
+
+    def test_one_that_the_file_vouches_for(self, secure, client):
+        secure(ca_file=str(CERTIFICATE))
+        client.get("/sign-in/sso", 302)
 
 
 class TestDoctor:
