@@ -19,7 +19,8 @@ from webapp.settings.settings import Settings
 QUEUE = "muster"  # the only one: a worker that listens to several can lose a job in a crash
 SEND = "webapp.jobs.outbox.send"
 PROCESS = "webapp.jobs.batches.process"
-JOBS = {PROCESS: 1, SEND: 0}
+DELIVER = "webapp.jobs.webhooks.deliver"
+JOBS = {PROCESS: 1, SEND: 0, DELIVER: 1}
 """Every job there is, and how many numbers it takes. Workers run nothing else."""
 TIMEOUT = 0.3  # seconds
 
@@ -36,6 +37,11 @@ def enqueue_send() -> bool:
 def enqueue_batch(batch_id: int) -> bool:
     """Ask a worker to work on a batch. False when the queue is away; never raises."""
     return _enqueue_once(f"batch-{batch_id}", PROCESS, batch_id)
+
+
+def enqueue_webhook(endpoint_id: int) -> bool:
+    """Ask a worker to tell an endpoint what happened. False when the queue is away; never raises."""
+    return _enqueue_once(f"webhook-{endpoint_id}", DELIVER, endpoint_id)
 
 
 def _enqueue_once(name: str, job: str, *args: int) -> bool:

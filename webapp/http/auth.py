@@ -35,7 +35,7 @@ from webapp.services.settings import in_force
 
 ANY_HOST = {"static", "health.show", "health.live", "health.figures"}
 """Health checks use any name that their network gives to this machine. Nobody is signed in there."""
-UNATTENDED = {"report.joined", "running.progress"}
+UNATTENDED = {"report.joined", "running.progress", "webhooks.answers"}
 """Pages ask for these by themselves: nobody need be there, so they keep no session alive."""
 PROVEN = timedelta(minutes=5)
 """How long it counts that somebody signed in at the provider again."""

@@ -13,6 +13,7 @@ from wtforms import (
     Form,
     HiddenField,
     PasswordField,
+    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -25,7 +26,7 @@ from webapp.core.addresses import LONGEST_NAME, Address, InvalidAddressError, pa
 from webapp.core.errors import RuleViolationError
 from webapp.core.files.cleaning import clean
 from webapp.core.security.permissions import GIVABLE, OWNER_RANK
-from webapp.core.text import row_phrases
+from webapp.core.text import row_phrases, webhook_phrases
 from webapp.core.text.formatting import to_one_line
 from webapp.http.auth import check_password, proves_elsewhere
 from webapp.http.web import Answer
@@ -277,6 +278,21 @@ class DirectoryForm(FlaskForm):  # type: ignore[misc]
 
     role = SelectField("Role", validate_choice=False)
     group = StringField("Only the members of", filters=[to_one_line])
+
+
+class WebhookForm(FlaskForm):  # type: ignore[misc]
+    """An endpoint of webhooks; its address is judged when it is saved."""
+
+    url = StringField(
+        "Address",
+        validators=[DataRequired("Type an address, such as https://mdm.example.org/muster.")],
+        filters=[to_one_line],
+    )
+    types = SelectMultipleField(
+        "What it is told",
+        validators=[DataRequired("Choose at least one.")],
+        choices=[SelectChoice(*each) for each in webhook_phrases.TITLES.items()],
+    )
 
 
 class UploadForm(FlaskForm):  # type: ignore[misc]

@@ -10,11 +10,13 @@ from webapp import queue
 from webapp.jobs import batches as batch_jobs
 from webapp.jobs import outbox as outbox_jobs
 from webapp.jobs import stopping
+from webapp.jobs import webhooks as webhook_jobs
 from webapp.services.audit import chain
 from webapp.services.batches import execute
 from webapp.services.invitations import invitations
 from webapp.services.mail import claim, results, throttle
 from webapp.services.operations import heartbeats, retention
+from webapp.services.webhooks import delivery
 
 BUDGET = 10.0
 """Seconds that a sweep works itself while the queue is away, so that the next heartbeat is in time."""
@@ -35,6 +37,9 @@ def tick(worker_name: str) -> None:
     if is_due and not queue.enqueue_send():
         outbox_jobs.send(turn=end - time.monotonic())
     _work_until(time.monotonic() + CARE, chain.seal)
+    for endpoint_id in delivery.list_due():
+        if not queue.enqueue_webhook(endpoint_id):
+            webhook_jobs.deliver(endpoint_id, turn=end - time.monotonic())
     end = time.monotonic() + CARE
     # as far as the time goes; the next sweep, of whichever worker, goes on
     if retention.is_due() and not any(_work_until(end, step) for step in retention.STEPS):

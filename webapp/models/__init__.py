@@ -22,6 +22,7 @@ from webapp.models.directory import (
     ReplacedAddress,
     Role,
 )
+from webapp.models.endpoints import Endpoint
 from webapp.models.invitations import Invitation, InvitationState
 from webapp.models.organisation import Organisation
 from webapp.models.outbox import (

@@ -24,7 +24,7 @@ from webapp.views.invitations import invitations
 from webapp.views.mail import messages
 from webapp.views.operations import dashboard, first_run, health
 from webapp.views.people import link_sheets, ownership, people_list, person
-from webapp.views.settings import settings
+from webapp.views.settings import settings, webhooks
 
 BLUEPRINTS = [
     module.bp
@@ -59,6 +59,7 @@ BLUEPRINTS = [
         link_sheets,
         messages,
         settings,
+        webhooks,
         audit,
         health,
     )

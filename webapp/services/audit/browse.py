@@ -18,7 +18,7 @@ from webapp.core.lists.paging import searched
 from webapp.core.text import audit_phrases
 from webapp.core.text.formatting import full
 from webapp.db import begin_write, binary_order, db, utcnow
-from webapp.models import AuditEvent, Batch, Group, Invitation, Role, User
+from webapp.models import AuditEvent, Batch, Endpoint, Group, Invitation, Role, User
 from webapp.schemas.audit import ITSELF, LogFilterSchema
 from webapp.services.audit import events
 from webapp.services.settings import in_force
@@ -41,7 +41,7 @@ AREAS = {
     "sign-ins": ("Sign-ins", ("session", "sso", "identity", "owner_link")),
     "settings": (
         "Settings",
-        ("setup", "organisation", "setting", "settings"),
+        ("setup", "organisation", "setting", "settings", "webhook"),
     ),
     "log": ("Audit log", ("audit",)),
 }
@@ -155,7 +155,7 @@ def describe_events(found: Sequence[AuditEvent]) -> list[Entry]:
         refs.add(("users", event.actor_id))
         refs.add(("batches", event.details.get("batch")))
     there: dict[Ref, Any] = {}
-    models: tuple[Any, ...] = (User, Batch, Group, Invitation, Role)
+    models: tuple[Any, ...] = (User, Batch, Group, Invitation, Role, Endpoint)
     for model in models:
         table = model.__tablename__
         ids = [each_id for kind, each_id in refs if kind == table]

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 
 from webapp.core.security import audit_hashes
 from webapp.core.text.audit_problems import Verdict
 from webapp.db import begin_write, bulk_execute, db, utcnow
-from webapp.models import AuditChain, AuditEvent
+from webapp.models import AuditChain, AuditEvent, Endpoint
 from webapp.services.audit import events as audit
 from webapp.services.settings import in_force
 
 CHUNK = 500
 """Events that are sealed in one transaction."""
+HELD_DAYS = 30
+"""For so long events that are too old are kept where a webhook's endpoint was not told of them yet."""
 
 
 def seal() -> bool:
@@ -65,16 +67,22 @@ def seal() -> bool:
 def prune() -> int:
     """Delete the events that are too old, from the start of the chain. Returns how many. Commits.
 
-    The place and link of the last deleted event are kept: checking starts there.
+    What an endpoint of a webhook was not told yet is held, for HELD_DAYS at most. The place and link of the last deleted
+    event are kept: checking starts there.
     """
     days = in_force.settings().audit_days
     chain = _lock_chain() if days else None
     if not days or chain is None:
         return 0
     bound = day_before(days)
+    told = db.session.scalar(select(func.min(Endpoint.cursor)))
+    is_free = or_(
+        AuditEvent.seq <= (chain.seq if told is None else told),
+        AuditEvent.at < bound - timedelta(days=HELD_DAYS),
+    )
     old = (
         select(AuditEvent.seq, AuditEvent.link)
-        .where(AuditEvent.seq > chain.first_seq, AuditEvent.at < bound)
+        .where(AuditEvent.seq > chain.first_seq, AuditEvent.at < bound, is_free)
         .order_by(AuditEvent.seq.desc())
         .limit(1)
     )
@@ -108,6 +116,7 @@ def start_over() -> Verdict:
     """
     verdict = verify()
     begin_write()
+    _move_cursors()
     with audit.unlock():
         for event in db.session.scalars(select(AuditEvent)):
             audit.stamp(event)
@@ -120,6 +129,21 @@ def start_over() -> Verdict:
     audit.record(None, "audit.begun_anew", problems=len(verdict.problems))
     db.session.commit()
     return verdict
+
+
+def _move_cursors() -> None:
+    """Before all events get new places, in the order of their ids: each endpoint goes on at the first that it was not told.
+
+    None is lost; one that is sealed earlier than before may be told twice, with the same id. Does not commit.
+    """
+    for endpoint in db.session.scalars(select(Endpoint)):
+        is_behind = or_(AuditEvent.seq.is_(None), AuditEvent.seq > endpoint.cursor)
+        is_told_of = AuditEvent.action.not_like("%.refused")
+        first = db.session.scalar(select(func.min(AuditEvent.id)).where(is_behind, is_told_of))
+        before = select(func.count(AuditEvent.id)).where(AuditEvent.seq.is_not(None))
+        if first is not None:
+            before = before.where(AuditEvent.id < first)
+        endpoint.cursor = db.session.scalar(before) or 0
 
 
 def verify() -> Verdict:

@@ -23,6 +23,7 @@ from webapp.models import (
     AuditChain,
     AuditEvent,
     Batch,
+    Endpoint,
     Group,
     Invitation,
     Message,
@@ -32,7 +33,7 @@ from webapp.models import (
 )
 from webapp.services.settings import in_force
 
-Subject = User | Group | Invitation | Batch | Organisation | Role | Message
+Subject = User | Group | Invitation | Batch | Organisation | Role | Message | Endpoint
 Row = dict[str, Any]
 """The values of an event, by column."""
 About = tuple[str, int | None, str]

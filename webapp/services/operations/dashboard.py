@@ -18,6 +18,7 @@ from webapp.services.directory import people_list
 from webapp.services.mail import outbox
 from webapp.services.operations import status
 from webapp.services.settings import in_force
+from webapp.services.webhooks import endpoints
 
 WEEKS = 12
 FEW = 3
@@ -25,12 +26,16 @@ FEW = 3
 
 
 def attention() -> dict[str, Any]:
-    """What needs somebody; fourteen queries, however many people.
+    """What needs somebody; fifteen queries, however many people.
 
     health: `status.health`. Of each concern the number `n` of invitations, the last one's `end`, and the deliveries of
     those that end `first`.
+    webhooks: endpoints that Muster has turned off.
     """
-    found: dict[str, Any] = {"health": status.health()}
+    found: dict[str, Any] = {
+        "health": status.health(),
+        "webhooks": endpoints.list_off(),
+    }
     for concern in Concern:
         found[concern.value] = _describe_concern(concern)
     return found

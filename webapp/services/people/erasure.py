@@ -15,6 +15,7 @@ from webapp.models import (
     AccountLink,
     Batch,
     BatchState,
+    Endpoint,
     Identity,
     Invitation,
     Message,
@@ -114,6 +115,8 @@ def erase(user_id: int, by: User) -> str:
     for model in (Session, RecoveryCode, AccountLink, Identity):
         db.session.execute(delete(model).where(model.user_id == user.id))
     replaced_addresses.forget(found.addresses)
+    for endpoint in db.session.scalars(select(Endpoint)):  # what receivers said may name the person
+        endpoint.answers = redactor(endpoint.answers)
     audit.erase_names(user, redactor)
     _anonymise(user, name)
     audit.record(by, "user.erased", user)

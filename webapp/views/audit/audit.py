@@ -27,6 +27,7 @@ PAGES = {
     "batches": ("batches.show", "batch_id"),
     "groups": ("groups.show", "group_id"),
     "roles": ("roles.show", "role_id"),
+    "endpoints": ("webhooks.show", "endpoint_id"),
 }
 """The page of a subject, by its table."""
 
