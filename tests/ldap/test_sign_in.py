@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from webapp.db import db
-from webapp.models import Identity, Invitation, InvitationState, User, UserState
+from webapp.models import AuditEvent, Identity, Invitation, InvitationState, User, UserState
 
 from tests.factories import PASSWORD, make_invitation, make_user
 
@@ -73,6 +73,8 @@ def test_somebody_else_with_the_same_address_is_refused(client, directory, direc
     db.session.commit()
     page = try_to_sign_in(client, "ben@northfield.example", "ben’s password", 422).page
     assert "is connected with another account of the directory" in page.text
+    counted = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "sso.refused")).one()
+    assert counted.subject == "ben@northfield.example (other account)"
 
 
 def test_passwords_of_muster_work_while_the_directory_is_away(client, use_directory):

@@ -8,6 +8,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.http.auth import clear_session, continue_sign_in, limit_tries, start_session
 from webapp.http.forms import CodeForm, SignInForm, form_page, show_errors
 from webapp.http.rate_limits import Limit
+from webapp.http.sso import explain_trouble
 from webapp.http.web import (
     PUBLIC,
     SIGNED_IN,
@@ -46,7 +47,9 @@ def new() -> Answer:
             with limit_tries(account, Limit.SIGN_IN, f"sign-in as {account}"):
                 user = sessions.sign_in(form.email.data, form.password.data)
             return continue_sign_in(user, form.next.data)
-        except (RuleViolationError, EntryRefusedError) as refusal:
+        except EntryRefusedError as refusal:
+            problem = explain_trouble(refusal)
+        except RuleViolationError as refusal:
             problem = str(refusal)
     is_over = request.method == "GET" and "sid" in session
     return form_page("accounts/sessions/new.html", form, problem=problem, ended=is_over)

@@ -55,6 +55,7 @@ def show(**ids: int) -> str:
         following=following,
         sessions=sessions.list_sessions(person) if isinstance(person, User) else [],
         device=device,
+        door_name=sso.name_of,
         identities=sso.find_identities(person) if isinstance(person, User) else [],
         **menu_context(lookup.registry()),
     )
