@@ -162,7 +162,15 @@ class TestShowingWhoOneIs:
     def test_it_counts_for_five_minutes(self, provider, joined):
         prove(provider, joined, age=301)
         self.make_admin(joined, 422)
+        prove(provider, joined, age=10**12)
+        self.make_admin(joined, 422)
         prove(provider, joined, age=200)
+        self.make_admin(joined, 303)
+
+    def test_a_provider_whose_clock_is_ahead_does_not_make_it_count_longer(self, provider, joined):
+        prove(provider, joined, age=-(10**13))
+        session = db.session.scalars(db.select(Session).where(Session.user_id == joined.user.id)).one()
+        assert session.proven_at <= utcnow()
         self.make_admin(joined, 303)
 
     def test_it_ends_with_the_session(self, provider, joined, client):

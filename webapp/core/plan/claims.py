@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webapp.core.plan.registry import ALL_GROUPS, Registry, RoleEntry, fold
+from webapp.core.plan.registry import Registry, RoleEntry, fold
 from webapp.core.security.permissions import may_grant
 
 LONGEST_NAME = 200
@@ -68,10 +68,12 @@ def choose_groups(
         return now
     found = set()
     for name in claims.groups:
-        group = registry.group_by_key.get(fold(name.removeprefix("/")))
-        if group and fold(name) != fold(ALL_GROUPS):
+        group = registry.group_by_key.get(_key(name))
+        if group:
             found.add(group.id)
-    return now | found if mode == "add" else frozenset(found)
+    if mode == "add":
+        return now | found
+    return frozenset(found)
 
 
 def choose_role(registry: Registry, claims: Claims, highest: str, present: int) -> int:
@@ -81,12 +83,18 @@ def choose_role(registry: Registry, claims: Claims, highest: str, present: int) 
     """
     named = []
     for name in claims.roles or ():
-        role = registry.role_by_key.get(fold(name.removeprefix("/")))
+        role = registry.role_by_key.get(_key(name))
         if role and _is_within(role, registry, highest):
             named.append(role)
-    if not named or not _is_within(registry.role_by_id[present], registry, highest):
+    now = registry.role_by_id[present]
+    if not named or not _is_within(now, registry, highest):
         return present
-    return max(named, key=lambda role: (role.rank, -role.id)).id
+    return max(named, key=lambda role: role.rank).id
+
+
+def _key(name: str) -> str:
+    """A name as roles and groups are looked up; Keycloak writes groups as paths. No group is called All groups."""
+    return fold(name.removeprefix("/"))
 
 
 def _is_within(role: RoleEntry, registry: Registry, highest: str) -> bool:
@@ -104,24 +112,30 @@ def _text(value: Any) -> str:
 
 def _read_verified(value: Any) -> bool | None:
     """Providers send true, false, nothing, or the word."""
-    return None if value is None else str(value).strip().lower() == "true"
+    if value is None:
+        return None
+    return str(value).strip().lower() == "true"
 
 
 def _read_name(raw: Mapping[str, Any]) -> str:
-    parts = [_text(raw.get(name)) for name in ("given_name", "family_name")]
-    name = _text(raw.get("name")) or " ".join(filter(None, parts))
-    readable = "".join(letter if letter.isprintable() else " " for letter in name)
-    return " ".join(readable.split())[:LONGEST_NAME].strip()
+    given = _text(raw.get("given_name"))
+    family = _text(raw.get("family_name"))
+    name = _text(raw.get("name")) or f"{given} {family}"
+    letters = [each if each.isprintable() else " " for each in name]
+    words = "".join(letters).split()
+    return " ".join(words)[:LONGEST_NAME].strip()
 
 
 def _read_list(raw: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     """A list of names, or a text with commas between; None where there are none, or too many to be sent."""
-    if not name or name in (raw.get("_claim_names") or {}) or raw.get("hasgroups"):
+    elsewhere = raw.get("_claim_names") or {}
+    if not name or name in elsewhere or raw.get("hasgroups"):
         return None
     value = find_claim(raw, name)
     if isinstance(value, str):
         value = re.split(r"[,\n]", value)
     if not isinstance(value, list | tuple):
         return None
-    names = (" ".join(each.split()) for each in value if isinstance(each, str))
+    texts = [each for each in value if isinstance(each, str)]
+    names = [" ".join(text.split()) for text in texts]
     return tuple(filter(None, names))

@@ -5,6 +5,7 @@ Every door ends in `enter`: a provider (OpenID Connect), a proxy that names peop
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Delete, delete, select
@@ -40,10 +41,11 @@ class EntryRefusedError(MusterError):
     def __init__(self, code: str, claims: Claims | None = None) -> None:
         email = claims.email if claims else ""
         issuer = claims.issuer if claims else issuer_now()
+        subject = claims.subject if claims else ""
         super().__init__(describe_refusal(code, name_of(issuer), email))
         self.code = code
-        who = (claims.email or claims.subject) if claims else ""
-        self.label = f"{who} ({code.replace('_', ' ')})".strip()
+        why = code.replace("_", " ")
+        self.label = f"{email or subject} ({why})".strip()
 
 
 class Entry(NamedTuple):
@@ -171,8 +173,8 @@ def prove(user: User, session_id: int, claims: Claims, signed_in_at: int | None)
         raise EntryRefusedError(code, claims)
     session = db.session.get(Session, session_id)
     if session:
-        age = max(0.0, moment.timestamp() - float(signed_in_at or 0))
-        session.proven_at = moment.fromtimestamp(moment.timestamp() - age, moment.tzinfo)
+        latest = min(signed_in_at or 0, moment.timestamp())  # its clock may be ahead
+        session.proven_at = datetime.fromtimestamp(max(0, latest), UTC)
         events.record(user, "session.proven", user)
     db.session.commit()
 
@@ -200,8 +202,9 @@ def try_claims(claims: Claims) -> Trial:
 
 
 def _get(claims: Claims) -> Identity | None:
-    is_it = Identity.issuer == claims.issuer, Identity.subject == claims.subject
-    return db.session.scalar(select(Identity).where(*is_it))
+    is_there = Identity.issuer == claims.issuer
+    is_it = Identity.subject == claims.subject
+    return db.session.scalar(select(Identity).where(is_there, is_it))
 
 
 def _find_known(claims: Claims) -> Entry | None:
@@ -230,14 +233,15 @@ def _follow_email(claims: Claims) -> Entry:
         raise EntryRefusedError("unverified", claims)
     # any domain passes, as for signing in by password
     domain = claims.email.rpartition("@")[2].lower()
-    key = key_of(claims.email, (domain,))
-    user = db.session.scalar(select(User).where(User.email_key == key)) if key else None
+    key = key_of(claims.email, (domain,)) or ""
+    user = db.session.scalar(select(User).where(User.email_key == key))
     if user:
         _refuse_linking(user, claims)
         _add(user, claims, "by email")
         return Entry(user, has_joined=False)
-    is_its = invitations.IS_PENDING & (Invitation.email_key == key)
-    invitation = db.session.scalar(select(Invitation).where(is_its)) if key else None
+    is_its = Invitation.email_key == key
+    promised = select(Invitation).where(invitations.IS_PENDING, is_its)
+    invitation = db.session.scalar(promised)
     if invitation is None:
         raise EntryRefusedError("uninvited", claims)
     if invitation.is_expired:
@@ -247,20 +251,23 @@ def _follow_email(claims: Claims) -> Entry:
 
 def _refuse_linking(user: User, claims: Claims) -> None:
     """Refuse to take an account for a user's by its e-mail alone, where more than an e-mail is needed."""
-    others = Identity.user_id == user.id, Identity.issuer == claims.issuer
+    is_theirs = Identity.user_id == user.id
+    is_there = Identity.issuer == claims.issuer
     if user.state is not UserState.ACTIVE:
         raise EntryRefusedError("deactivated", claims)
     if user.role.is_owner:
         raise EntryRefusedError("owner", claims)
     if user.has_second_factor:
         raise EntryRefusedError("second_factor", claims)
-    if db.session.scalar(select(Identity.id).where(*others)):
+    others = select(Identity.id).where(is_theirs, is_there)
+    if db.session.scalar(others):
         raise EntryRefusedError("other_account", claims)
 
 
 def _accept(invitation: Invitation, claims: Claims) -> Entry:
     name = claims.name or invitation.name or invitation.email
-    user = invitations.join(invitation, name, passwords.dummy_hash(), has_password=False)
+    nobodys = passwords.dummy_hash()
+    user = invitations.join(invitation, name, nobodys, has_password=False)
     _add(user, claims, "by the invitation")
     return Entry(user, has_joined=True)
 
@@ -276,26 +283,47 @@ def _delete(user: User, which: ColumnElement[bool]) -> Delete:
 
 
 def _follow_claims(user: User, claims: Claims) -> bool:
-    """Give role and groups as the claims say, never to the Owner. Does not commit. -> whether anything changed."""
-    if user.role.is_owner or claims.issuer == PROXY:
+    """Give role and groups as the provider says, never to the Owner. Does not commit. -> whether anything changed."""
+    if user.role.is_owner or claims.issuer != issuer_now():
         return False
-    settings = in_force.environment()
-    registry = lookup.registry()
-    has = {group.id for group in user.groups}
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
-    role_id = choose_role(registry, claims, settings.oidc_max_role, user.role_id)
-    if role_id != user.role_id:
-        before["role"] = user.role.name
-        user.role = db.session.get_one(Role, role_id)
-        after["role"] = user.role.name
-    groups = choose_groups(registry, claims, settings.oidc_groups, has)
-    is_wider = user.all_groups and settings.oidc_groups != "replace"
-    if claims.groups is not None and not is_wider and (groups != has or user.all_groups):
-        before["groups"] = ALL_GROUPS if user.all_groups else [g.name for g in user.groups]
-        user.all_groups = False
-        user.groups = [db.session.get_one(Group, group_id) for group_id in sorted(groups)]
-        after["groups"] = [group.name for group in user.groups]
+    _follow_role(user, claims, before, after)
+    _follow_groups(user, claims, before, after)
     if after:
         events.record(user, "user.changed", user, before=before, after=after, by="claims")
     return bool(after)
+
+
+def _follow_role(user: User, claims: Claims, before: dict[str, Any], after: dict[str, Any]) -> None:
+    highest = in_force.environment().oidc_max_role
+    role_id = choose_role(lookup.registry(), claims, highest, user.role_id)
+    if role_id == user.role_id:
+        return
+    before["role"] = user.role.name
+    user.role = db.session.get_one(Role, role_id)
+    after["role"] = user.role.name
+
+
+def _follow_groups(
+    user: User, claims: Claims, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    mode = in_force.environment().oidc_groups
+    if claims.groups is None or mode == "off":
+        return
+    if user.all_groups and mode == "add":
+        return
+    has = {group.id for group in user.groups}
+    groups = choose_groups(lookup.registry(), claims, mode, has)
+    if groups == has and not user.all_groups:
+        return
+    before["groups"] = _name_groups(user)
+    user.all_groups = False
+    user.groups = [db.session.get_one(Group, each) for each in sorted(groups)]
+    after["groups"] = _name_groups(user)
+
+
+def _name_groups(user: User) -> str | list[str]:
+    if user.all_groups:
+        return ALL_GROUPS
+    return [group.name for group in user.groups]
