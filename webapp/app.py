@@ -29,8 +29,8 @@ csrf = CSRFProtect()
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app. settings: from the environment unless given. Raises ConfigError on a wrong one."""
+    from webapp import api, views
     from webapp.http import auth, errors
-    from webapp.views import BLUEPRINTS
 
     settings = settings or Settings.from_environment(os.environ)
     app = Portal("webapp", template_folder=TOP / "templates", static_folder=TOP / "static")
@@ -47,8 +47,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     _register_requests(app)
     csrf.init_app(app)
     app.before_request(origins.check_origin)
-    for blueprint in BLUEPRINTS:
+    for blueprint in [*views.BLUEPRINTS, *api.BLUEPRINTS]:
         app.register_blueprint(blueprint)
+    for blueprint in api.BLUEPRINTS:
+        csrf.exempt(blueprint)  # each by itself; no cookie counts there
     errors.register(app)
     web.register_words(app)
     app.jinja_env.globals.update(proves_elsewhere=auth.proves_elsewhere, is_proven=auth.is_proven)
@@ -92,19 +94,21 @@ def _cookie_name(settings: Settings) -> str:
 
 
 def _register_requests(app: Flask) -> None:
-    from webapp.http import auth, sso
+    from webapp.http import sso
+    from webapp.http.api import caller
     from webapp.views.accounts import two_factor
 
     app.before_request(access_log.begin_request)
     app.after_request(access_log.end_request)  # these run from below: it is the last
     app.before_request(origins.check_host)
     app.before_request(web.limit_form)
-    app.before_request(auth.load_user)
+    app.before_request(caller.load_caller)
     app.before_request(web.refuse_nul)
     app.before_request(sso.follow_proxy)
     app.before_request(two_factor.demand)
     app.before_request(web.check_permission)
     app.after_request(compression.compress)
+    app.after_request(caller.say_allowance)
     app.after_request(web.security_headers)
 
 

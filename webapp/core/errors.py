@@ -15,6 +15,15 @@ class MusterError(Exception):
     refusal = ""
 
 
+class UnauthorizedError(MusterError):
+    """A program showed no token, or none that works."""
+
+    status = 401
+
+    def __init__(self, text: str = "Send an API token: Authorization: Bearer muster_…") -> None:
+        super().__init__(text)
+
+
 class ForbiddenError(MusterError):
     """The person may not do this."""
 
@@ -37,6 +46,18 @@ class OutOfRankError(NotFoundError):
     """The person or role ranks above the current user: answered as if it did not exist."""
 
     refusal = "rank.refused"
+
+
+class VersionMissingError(MusterError):
+    """A program did not say which version it has seen."""
+
+    status = 428
+
+
+class VersionOutdatedError(MusterError):
+    """What a program has seen is not there any more; nothing was changed."""
+
+    status = 412
 
 
 class ConflictError(MusterError):

@@ -43,14 +43,20 @@ KNOWN = 5
 """How many accounts a browser is known by: people share one."""
 
 
+def forget_user() -> None:
+    """Begin a request: nobody is known yet."""
+    g.user = g.session_id = g.token = g.proven_at = None
+    g.via = Door.PASSWORD
+
+
 def load_user() -> None:
     """Before every request: set `g.user` by the cookie. That they are still here is noted after the answer."""
-    g.user = g.session_id = g.proven_at = None
-    g.via = Door.PASSWORD
+    forget_user()
     token = None if request.endpoint in ANY_HOST else session.get("sid")
     found = sessions.find_session(token) if token else None
     if found:
         g.user = found.user
+        g.user.scope = None  # a person acts
         g.session_id = found.id
         g.via = found.via
         g.proven_at = found.proven_at

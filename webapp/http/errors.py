@@ -25,10 +25,19 @@ from webapp.core.errors import (
     MusterError,
     RuleViolationError,
 )
+from webapp.core.files.errors import UnreadableFileError
 from webapp.db import db
+from webapp.http.api import problems
 from webapp.http.auth import record_refusal
 from webapp.http.rate_limits import log_refusal
-from webapp.http.web import LONGEST_FORM, Answer, is_fragment, redirect_to, safe_next
+from webapp.http.web import (
+    LONGEST_FORM,
+    Answer,
+    is_api,
+    is_fragment,
+    redirect_to,
+    safe_next,
+)
 from webapp.services.batches.review import NotUnderReviewError
 from webapp.services.settings import in_force
 
@@ -41,6 +50,8 @@ def broken_promise(error: MusterError) -> Answer:
     """
     if error.refusal and g.get("user"):
         record_refusal(error.refusal)
+    if is_api():
+        return problems.of_error(error)
     may_go_back = g.get("user") and error.status not in (400, 403) and not is_fragment()
     back = safe_next(request.form.get("next")) if may_go_back else None
     if back:
@@ -51,14 +62,23 @@ def broken_promise(error: MusterError) -> Answer:
 
 def wrong_value(error: ValidationError) -> Answer:
     """Answer a value that no control of ours sends with the sentences of its schema."""
+    if is_api():
+        return problems.of_values(error)
     sentences = chain.from_iterable(error.messages_dict.values())
     return broken_promise(RuleViolationError(" ".join(map(str, sentences))))
 
 
 def too_late(error: NotUnderReviewError) -> Answer:
     """Answer an edit of a confirmed or discarded batch: go to its page, which shows the state."""
+    if is_api():
+        return problems.of_error(error)
     flash(str(error), "warn")
     return redirect_to("batches.show", batch_id=error.batch_id)
+
+
+def unreadable(error: UnreadableFileError) -> Answer:
+    """Answer a file of a program that cannot be taken; pages say it themselves."""
+    return problems.of_file(error) if is_api() else answer(422, error.title, error.advice)
 
 
 def page_too_old(_error: CSRFError) -> Response:
@@ -114,6 +134,8 @@ def answer(status: int, title: str = "", text: str = "", **more: Any) -> Respons
 
     title, text: "" for the usual words of this status, which templates/macros/errors.html has.
     """
+    if is_api():
+        return _answer_program(status, title, text)
     try:
         db.session.rollback()
         template = "errors/_partial.html" if is_fragment() else "errors/error.html"
@@ -125,10 +147,20 @@ def answer(status: int, title: str = "", text: str = "", **more: Any) -> Respons
     return Response(html, status, {"X-Muster": "1"})
 
 
+def _answer_program(status: int, title: str, text: str) -> Response:
+    """The error as a problem. Works also while the database does not."""
+    try:
+        db.session.rollback()
+    except Exception:
+        current_app.logger.exception("the database does not let go")
+    return problems.answer(status, title, text)
+
+
 def register(app: Flask) -> None:
     """Make every error an answer that says what happened and what to do."""
     app.register_error_handler(MusterError, broken_promise)
     app.register_error_handler(ValidationError, wrong_value)
+    app.register_error_handler(UnreadableFileError, unreadable)
     app.register_error_handler(NotUnderReviewError, too_late)
     app.register_error_handler(CSRFError, page_too_old)
     app.register_error_handler(RequestEntityTooLarge, too_large)

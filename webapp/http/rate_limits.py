@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 import redis
 from flask import current_app
@@ -26,6 +27,8 @@ BY_BOTH = 10
 BY_ACCOUNT = 50
 """The most tries from one address, of an account from there, and of an account from all addresses together."""
 LINES = 20
+BY_TOKEN = 600
+"""The most API calls of one token in a minute."""
 
 
 class Limit(StrEnum):
@@ -57,18 +60,18 @@ class Counters:
         self.own = MemoryStorage()
         self._away_until = 0.0
 
-    def add(self, key: str, amount: int = 1) -> int:
-        """Add to a counter. -> its new value."""
+    def add(self, key: str, amount: int = 1, seconds: int = MINUTES * 60) -> int:
+        """Add to a counter, which lives so many seconds. -> its new value."""
         if time.monotonic() >= self._away_until:
             try:
-                return self._shared.incr(key, MINUTES * 60, amount)
+                return self._shared.incr(key, seconds, amount)
             except (redis.RedisError, OSError) as error:
                 self._away_until = time.monotonic() + SILENCE
                 log.warning(
                     "the queue server does not count tries to sign in (%s); this process does",
                     type(error).__name__,
                 )
-        return self.own.incr(key, MINUTES * 60, amount)
+        return self.own.incr(key, seconds, amount)
 
 
 def hit(account: str, peer: str, limit: Limit = Limit.SIGN_IN, device: str = "") -> list[str]:
@@ -96,6 +99,25 @@ def refund(counters: Iterable[str]) -> None:
 def hit_dead_link(peer: str) -> bool:
     """Count the opening of a link that does not exist, for this address alone. -> whether that was one too many."""
     return _counters().add(f"link-peer/{place_of(peer)}") > BY_PEER
+
+
+def hit_wrong_token(peer: str) -> bool:
+    """Count an API token that does not work, for this address alone. -> whether that was one too many."""
+    return _counters().add(f"token-peer/{place_of(peer)}") > BY_PEER
+
+
+class Allowance(NamedTuple):
+    """How many calls a token has left in this minute, below zero where it had too many, and how many seconds are left of it."""
+
+    left: int
+    seconds: int
+
+
+def count_call(token_id: int) -> Allowance:
+    """Count one API call of a token."""
+    minute, passed = divmod(int(time.time()), 60)
+    n = _counters().add(f"api/{token_id}/{minute}", seconds=60)
+    return Allowance(BY_TOKEN - n, 60 - passed)
 
 
 def log_refusal(kind: str, words: str) -> None:

@@ -28,7 +28,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.core.errors import ForbiddenError
+from webapp.core.errors import ForbiddenError, UnauthorizedError
 from webapp.core.files.cleaning import clip
 from webapp.core.lists.paging import read_number
 from webapp.core.security.permissions import Permission, describe_role
@@ -76,6 +76,9 @@ LONGEST_FORM = 500_000
 MAIN_QUEUE = "#main:queue all"
 """The value of hx-sync by which a page sends what changes its batch one request after another."""
 
+API = "/api/"
+"""Where programs come in: no cookie counts there, and every answer is JSON."""
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -93,6 +96,11 @@ def may_call(endpoint: str) -> bool:
     """Whether the current user, signed in or not, may call an endpoint."""
     who = getattr(current_app.view_functions[endpoint], "required", None)
     return who == PUBLIC or bool(who and g.user and (who == SIGNED_IN or g.user.may(who)))
+
+
+def is_api() -> bool:
+    """Whether a program asks: the address is below /api/."""
+    return request.path.startswith(API)
 
 
 def limit_form() -> None:
@@ -125,6 +133,8 @@ def check_permission() -> BaseResponse | None:
     """Before every request: refuse views that the current user may not call, whatever the page showed."""
     if request.endpoint in (None, "static") or may_call(str(request.endpoint)):
         return None
+    if g.user is None and is_api():
+        raise UnauthorizedError
     if g.user is None:
         return to_sign_in()
     raise ForbiddenError
@@ -235,7 +245,7 @@ def security_headers(response: Response) -> Response:
     else:
         headers["Cache-Control"] = "no-cache"
     if response.status_code == 429:
-        headers["Retry-After"] = str(MINUTES * 60)
+        headers.setdefault("Retry-After", str(MINUTES * 60))
     if in_force.environment().https:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from webapp.db import Base
 from webapp.models.accounts import (
     AccountLink,
+    ApiToken,
     Door,
     Identity,
     LinkPurpose,
@@ -35,7 +36,7 @@ from webapp.models.outbox import (
     Priority,
 )
 from webapp.models.rows import MARKERS, REDONE, TIDIED, UNDONE, EditState, Outcome, Row, RowEdit
-from webapp.models.users import User, UserState
+from webapp.models.users import User, UserKind, UserState
 from webapp.models.workers import Worker
 
 # No id is given out twice. The log, pages that are open, and links name things by their id, also after these are deleted.

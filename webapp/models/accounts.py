@@ -8,8 +8,8 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.db import Model
-from webapp.models.columns import Digest, Email, Flag, Id, Now
+from webapp.db import Model, utcnow
+from webapp.models.columns import Digest, Email, Flag, Id, JsonTexts, Name, Now
 from webapp.models.users import User
 
 
@@ -58,6 +58,32 @@ class Session(Model):
     """When its person last showed at the provider that it is them."""
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class ApiToken(Model):
+    """What a program shows to act for a user. It is shown once; only its hash is here. Revoking it deletes the row."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[Id]
+    token_hash: Mapped[Digest] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[Name]
+    """What it is for, in words of who made it."""
+    permissions: Mapped[JsonTexts]
+    """What it may be used for; the user's role must have it, too."""
+    may_make_admins: Mapped[Flag]
+    """Whether it stands for the password that giving a role which manages people costs."""
+    created_at: Mapped[Now]
+    expires_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]
+    """When it was used last, to the minute."""
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= utcnow()
 
 
 class RecoveryCode(Model):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, LargeBinary, String
+from sqlalchemy import JSON, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.core.plan.actions import Action
@@ -56,6 +56,9 @@ class Batch(Model):
     """What was uploaded, how it is to be applied, and how far it has come."""
 
     __tablename__ = "batches"
+    __table_args__ = (
+        Index("one_batch_a_request", "uploaded_by_id", "request_key", unique=True),
+    )
 
     id: Mapped[Id]
     kind: Mapped[BatchKind] = mapped_column(default=BatchKind.UPLOAD)
@@ -76,6 +79,11 @@ class Batch(Model):
     """Whether the review has a column for names: the file had one, or names beside its addresses."""
     notices: Mapped[JsonList]
     """`core.text.notices.Notice` as dictionaries: what reading the file found and a person should look at."""
+
+    request_key: Mapped[str | None] = mapped_column(String(255))
+    """What a program called the request that made it (`Idempotency-Key`): the same one again makes no second batch."""
+    request_hash: Mapped[Digest] = mapped_column(default="")
+    """SHA-256 (hex) of that request."""
 
     mode: Mapped[Mode] = mapped_column(default=Mode.REPLACE)
     change_roles: Mapped[Flag]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
@@ -29,6 +30,13 @@ class UserState(StrEnum):
     ERASED = "erased"
 
 
+class UserKind(StrEnum):
+    """A service account is a program that acts under a role of its own: it has no password and no mailbox."""
+
+    PERSON = "person"
+    SERVICE = "service"
+
+
 def find_initials(person: Any) -> str:
     """The first letters of the name of a user or an invitation."""
     words = person.name.split()
@@ -48,7 +56,9 @@ class User(Model):
     )
 
     id: Mapped[Id]
+    kind: Mapped[UserKind] = mapped_column(default=UserKind.PERSON)
     email: Mapped[Email]
+    """Of a service account its name: it has no mailbox."""
     email_key: Mapped[Email] = mapped_column(unique=True)
     """docs/rules.md "Rules for a row": local part NFC and case-folded @ the ASCII form of the domain."""
     name: Mapped[str] = mapped_column(String(200))
@@ -74,6 +84,9 @@ class User(Model):
         secondary=user_groups, order_by=binary_order(Group.key)
     )
 
+    scope = cast("Collection[str] | None", None)
+    """Not stored. The permissions of the API token that acts for this user; None: a person acts who is signed in."""
+
     group_names = property(join_group_names)
     initials = property(find_initials)
     is_user = True
@@ -92,8 +105,11 @@ class User(Model):
         return self.totp_salt is not None
 
     def may(self, permission: str) -> bool:
-        """Whether this user is active and has the permission."""
-        return self.state is UserState.ACTIVE and permission in self.role.permissions
+        """Whether this user is active and has the permission; where a token acts for them, it must have it, too."""
+        is_in_scope = self.scope is None or permission in self.scope
+        return (
+            self.state is UserState.ACTIVE and is_in_scope and permission in self.role.permissions
+        )
 
     def may_grant(self, role: Powers) -> bool:
         """Whether this user may grant the role."""

@@ -24,6 +24,7 @@ from webapp.models import (
     MessageKind,
     Priority,
     User,
+    UserKind,
     UserState,
 )
 from webapp.services.accounts import sessions
@@ -43,7 +44,7 @@ def get_user_below(user_id: int, by: User) -> User:
     Raises NotFoundError or ForbiddenError.
     """
     user = db.session.get(User, user_id)
-    if user is None or user.state is UserState.ERASED:
+    if user is None or user.state is UserState.ERASED or user.kind is UserKind.SERVICE:
         raise NotFoundError("There is no such person.")
     if user.role.rank >= by.role.rank:
         raise ForbiddenError("You can do this only for people whose role ranks below your own.")

@@ -25,6 +25,7 @@ from webapp.models import (
     User,
     UserState,
 )
+from webapp.services.accounts import tokens
 from webapp.services.audit import events
 from webapp.services.directory import people_list
 from webapp.services.invitations import invitations
@@ -160,6 +161,8 @@ def _set_state(user: User, is_active: bool, theirs: Theirs, by: User, batch_id: 
         state = UserState.DEACTIVATED
         ended = db.session.execute(delete(Session).where(Session.user_id == user.id)).rowcount  # type: ignore[attr-defined]
         details["sessions_ended"] = ended
+        if revoked_tokens := tokens.revoke_all(user):
+            details["tokens_revoked"] = revoked_tokens
         if revoked := invitations.revoke_made_by(user, theirs, by, batch_id):
             details["invitations_revoked"] = revoked
     details |= {"before": {"state": user.state.value}, "after": {"state": state.value}}

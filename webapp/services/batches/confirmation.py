@@ -29,13 +29,23 @@ class PlansChangedError(ConflictError):
     """What would be done is no longer what was seen; nothing was queued."""
 
 
+class RowsInTheWayError(PlansChangedError):
+    """It is as it was seen, but cannot be done so: rows need attention, or none is left."""
+
+
 def confirm(
-    batch_id: int, version: int, by: User, *, proven: bool = False, typed: str = ""
+    batch_id: int,
+    version: int,
+    by: User,
+    *,
+    proven: bool = False,
+    typed: str = "",
+    is_exact: bool = False,
 ) -> bool:
     """Queue what was seen. Returns False where the batch is confirmed already: confirming twice is one confirm.
 
     version: the batch's, as the page showed it. proven: `by` has just given their password. typed: the number of people, where
-    so many are concerned. Raises PlansChangedError where somebody else edited since, or where planning again for `by` makes
+    so many are concerned. is_exact: one's own edits since then count, too. Raises PlansChangedError where somebody else edited since, or where planning again for `by` makes
     another plan; PasswordRequiredError; RuleViolationError; ForbiddenError; NotUnderReviewError where the batch was discarded.
     """
     batch, plans = planner.lock_with_plans(batch_id, by)
@@ -43,7 +53,7 @@ def confirm(
         db.session.rollback()
         return False
     try:
-        _check(batch, version, by, plans, proven)
+        _check(batch, version, by, plans, proven, is_exact=is_exact)
         _check_number(batch, typed)
     except MusterError:
         db.session.rollback()
@@ -59,7 +69,9 @@ def confirm(
     return True
 
 
-def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool) -> None:
+def _check(
+    batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool, *, is_exact: bool
+) -> None:
     """Raise why this person cannot confirm the batch as they saw it. Plans that changed are stored and committed."""
     if batch.state is not BatchState.REVIEWING:
         raise review.NotUnderReviewError(batch)
@@ -67,7 +79,7 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
     again = "then send" if batch.kind is BatchKind.UPLOAD else "then confirm"
     if not by.may(people_rows.permission(batch)):
         raise ForbiddenError
-    if unseen := _describe_unseen(batch, version, by):
+    if unseen := _describe_unseen(batch, version, by, is_exact=is_exact):
         raise PlansChangedError(f"{nothing} {unseen} Look again, {again}.")
     if plans.changed:
         error = PlansChangedError(f"{nothing} {_describe_changed_plans(batch, plans)}, {again}.")
@@ -76,13 +88,13 @@ def _check(batch: Batch, version: int, by: User, plans: FreshPlans, proven: bool
         db.session.commit()
         raise error
     if batch.kind is not BatchKind.UPLOAD and not batch.to_send:
-        raise PlansChangedError(
+        raise RowsInTheWayError(
             f"{nothing} No one is left for it: discard this {batch.kind.value}."
         )
     needing = batch.counts.get(Plan.ATTENTION, 0)
     if needing and not batch.skip_errors:
         need = "row needs" if needing == 1 else "rows need"
-        raise PlansChangedError(
+        raise RowsInTheWayError(
             f"{nothing} {needing:,} {need} attention: fix it, or tick “Skip them”."
         )
     if batch.counts.get("admin") and not proven:
@@ -94,14 +106,15 @@ def _check_number(batch: Batch, typed: str) -> None:
         raise RuleViolationError(f"Type {batch.to_send:,}. Nothing was done.", field="typed")
 
 
-def _describe_unseen(batch: Batch, version: int, by: User) -> str:
+def _describe_unseen(batch: Batch, version: int, by: User, *, is_exact: bool) -> str:
     """What changed since the page was loaded, other than by this person's own edits; "" where nothing did."""
     own = select(func.count(RowEdit.version.distinct())).where(
         RowEdit.batch_id == batch.id,
         RowEdit.version > version,
         RowEdit.user_id == by.id,
     )
-    if batch.version - version == db.session.scalar(own):
+    own_edits = 0 if is_exact else db.session.scalar(own)
+    if batch.version - version == own_edits:
         return ""
     is_unseen = RowEdit.version > version
     others = undo.list_steps(batch, undo.IS_DONE, is_unseen, RowEdit.user_id != by.id)

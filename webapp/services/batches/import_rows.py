@@ -121,7 +121,7 @@ def insert_parts(
     shared = {}
     for column in inspect(Batch).column_attrs:
         value = getattr(first, column.key)
-        if value is not None and column.key != "id":
+        if value is not None and column.key not in ("id", "request_key"):
             shared[column.key] = value
     batches: list[Batch] = []
     for number, rows in enumerate(parts, start=1):

@@ -21,6 +21,7 @@ from webapp.models import (
     ReplacedAddress,
     Row,
     User,
+    UserKind,
     UserState,
 )
 from webapp.services.batches import actions, planner, review, same_list, upload
@@ -129,6 +130,8 @@ def _select_people(
             _is_in(scope, batch, model),
         )
     )
+    if model is User:
+        query = query.where(User.kind == UserKind.PERSON)
     return query, key
 
 

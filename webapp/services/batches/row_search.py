@@ -25,7 +25,7 @@ from webapp.core.plan.planner import Plan
 from webapp.core.plan.registry import fold
 from webapp.core.text.notices import Notice
 from webapp.db import binary_order, db
-from webapp.models import Batch, BatchKind, ReplacedAddress, Row
+from webapp.models import Batch, BatchKind, Outcome, ReplacedAddress, Row
 from webapp.schemas.rows import FIELDS
 from webapp.services.directory import (
     lookup,
@@ -124,6 +124,20 @@ def iterate_rows(batch: Batch, find: Find) -> Iterator[Row]:
     for row in db.session.scalars(query):
         if says(row.email, row.name, row.role, row.groups):
             yield row
+
+
+def list_after(
+    batch: Batch,
+    line: int,
+    limit: int,
+    plan: Plan | None = None,
+    outcome: Outcome | None = None,
+) -> Sequence[Row]:
+    """Up to so many rows below a line, of a plan or an outcome, in the file's order; one query."""
+    query = _filter(select(Row).options(_SHOWN), batch, Find(plan=plan)).where(Row.line > line)
+    if outcome:
+        query = query.where(Row.outcome == outcome)
+    return db.session.scalars(query.limit(limit)).all()
 
 
 def find_row(

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from webapp.core.errors import ConflictError
 from webapp.core.plan.planner import Plan, Ref
 from webapp.db import begin_write, db, in_json
-from webapp.models import Batch, BatchKind, BatchState, Row, User
+from webapp.models import Batch, BatchKind, BatchState, Row, User, UserKind
 from webapp.schemas.rows import FIELDS
 from webapp.services.audit import events
 from webapp.services.batches import planner, report, review
@@ -60,6 +60,8 @@ def find_people(refs: Iterable[Ref]) -> dict[Ref, NewRow]:
         query = select(model.id, model.email_key, model.email, model.name).where(
             in_json(model.id, ids)
         )
+        if model is User:
+            query = query.where(User.kind == UserKind.PERSON)
         for person_id, key, email, name in db.session.execute(query):
             found[kind, person_id] = {
                 "email": email,

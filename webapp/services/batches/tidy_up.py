@@ -57,6 +57,16 @@ class TidyUp(ChangeSet):
     changed_by: Sequence[str] = ()
 
 
+def choose_safe(batch: Batch, by: User, ids: Iterable[str] | None = None) -> Choice:
+    """These fixes of a batch, or all that are safe and that `by` may carry out, as it stands now."""
+    found = find_fixes(batch).all
+    if ids is None:
+        may_create = by.may(Permission.USERS_MANAGE)
+        safe = [fix for fix in found if fix.is_safe and (fix.kind is not Kind.GROUP or may_create)]
+        ids = [fix.id for fix in safe]
+    return Choice(ids=frozenset(ids), version=batch.version)
+
+
 def tidy_up(batch_id: int, by: User, choice: Choice) -> TidyUp:
     """Carry out the chosen fixes as one step; what somebody else changed meanwhile stays. Commits once.
 

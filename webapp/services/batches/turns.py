@@ -15,10 +15,13 @@ _locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
 @contextmanager
-def upload(by: User) -> Iterator[None]:
-    """Read a file for this person, one at a time. Raises UnreadableFileError while another one of theirs is read."""
+def upload(by: User, wait: float = 0) -> Iterator[None]:
+    """Read a file for this person, one at a time. Raises UnreadableFileError while another one of theirs is read.
+
+    wait: how many seconds to wait for that one.
+    """
     lock = _locks[by.id]
-    if not lock.acquire(blocking=False):
+    if not lock.acquire(timeout=wait):
         raise UnreadableFileError(
             "Muster is still reading another file of yours.",
             "Wait until it is done, then upload this one.",

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import delete, select
 
@@ -103,8 +104,8 @@ def stage(
     split: a file that is too long becomes several batches, in order; the first is returned.
     Raises UnreadableFileError, with a title and what to do, where nothing can be staged, or the file is too long.
     """
-    source = Source(data, _file_name(name))
-    return _create_batch(read(source), by, split)
+    source = Source(data, file_name(name))
+    return create_batch(new_batch(by), read(source), by, split)
 
 
 def stage_pasted(
@@ -120,10 +121,10 @@ def stage_pasted(
             "Copy the rows in your spreadsheet, the emails with them, and paste them here.",
         )
     source = Source(text.encode("utf-8", "replace"), PASTED)
-    return _create_batch(read(source), by, split)
+    return create_batch(new_batch(by), read(source), by, split)
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """The last part of the name, printable, at most 255 characters. Raises UnreadableFileError where there is none."""
     if not name:
         raise UnreadableFileError(
@@ -134,23 +135,39 @@ def _file_name(name: str) -> str:
     return "upload.csv" if printable in ("", PASTED) else printable[-255:]
 
 
-def _create_batch(
+def new_batch(by: User, **options: Any) -> Batch:
+    """A batch with the usual options, or with these. It is not stored."""
+    usual = {
+        "mode": in_force.settings().upload_mode,
+        "valid_days": in_force.settings().invite_days,
+    }
+    return Batch(uploaded_by_id=by.id, **usual | options)
+
+
+def create_batch(
+    batch: Batch,
     reading: Reading,
     by: User,
     split: bool,
 ) -> Batch:
-    batch = Batch(
-        mode=in_force.settings().upload_mode,
-        valid_days=in_force.settings().invite_days,
-        uploaded_by_id=by.id,
-    )
+    """Store a new batch with what a file says. One commit. -> it, or the one that the same request has made already."""
     parts = import_rows.plan_rows(batch, reading, by, split=split)
+    key = batch.request_key
     begin_write()
+    if key and (same := find_by_key(key, by)):
+        db.session.rollback()
+        return same
     for each, rows in zip(store(batch, reading, parts, by), parts, strict=True):
         n = len(rows) or len(reading.table.lines)
         events.record(by, "batch.uploaded", each, rows=n)
     db.session.commit()
     return batch
+
+
+def find_by_key(key: str, by: User) -> Batch | None:
+    """The batch that a request of this user with this key has made."""
+    is_it = Batch.uploaded_by_id == by.id, Batch.request_key == key
+    return db.session.scalar(select(Batch).where(*is_it))
 
 
 def store(
@@ -241,7 +258,7 @@ def replace(
     Raises UnreadableFileError, also where edits would be lost and `lose` does not agree to that.
     """
     batch = review.get_batch(batch_id)
-    reading = _read_as_before(Source(data, _file_name(name)), batch)
+    reading = _read_as_before(Source(data, file_name(name)), batch)
     if reading.places is None:
         raise UnreadableFileError(
             "The columns of this file are not recognised.",

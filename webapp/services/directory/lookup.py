@@ -23,6 +23,7 @@ from webapp.models import (
     Organisation,
     Role,
     User,
+    UserKind,
     UserState,
 )
 from webapp.models.directory import invitation_groups, user_groups
@@ -125,7 +126,7 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
-    """These users and invitations, including closed ones, without erased people; five queries, however many."""
+    """These users and invitations, including closed ones, without erased people and service accounts; five queries, however many."""
     ids: dict[str, list[int]] = {"user": [], "invitation": []}
     for kind, person_id in refs:
         ids[kind].append(person_id)
@@ -137,7 +138,7 @@ def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
     return found
 
 
-_IS_THERE = User.state != UserState.ERASED
+_IS_THERE = (User.state != UserState.ERASED) & (User.kind == UserKind.PERSON)
 
 
 def _find(model: Any, is_wanted: ColumnElement[bool]) -> list[tuple[str, Person]]:

@@ -52,6 +52,7 @@ from webapp.models import (
     Role,
     Row,
     User,
+    UserKind,
     UserState,
 )
 from webapp.services.directory import roles
@@ -155,7 +156,7 @@ def load(keys: Sequence[Any]) -> list[User | Invitation]:
 def _people(wanted: Filter) -> Subquery:
     """Users and pending invitations that the filter finds, of any status and in no order."""
     users = _find("user", type_coerce(User.state, String), User.seen_at, wanted)
-    users = users.where(User.state != UserState.ERASED)
+    users = users.where(User.state != UserState.ERASED, User.kind == UserKind.PERSON)
     is_expired = Invitation.expires_at <= utcnow()
     invitations = _find(
         "invitation",

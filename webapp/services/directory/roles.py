@@ -13,7 +13,7 @@ from webapp.core.errors import RuleViolationError
 from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission, with_needs
 from webapp.db import begin_write, count_by, db
-from webapp.models import Invitation, InvitationState, Role, User, UserState
+from webapp.models import Invitation, InvitationState, Role, User, UserKind, UserState
 from webapp.services.audit import events
 from webapp.services.directory import aliases, lookup
 
@@ -25,8 +25,9 @@ def list_roles() -> Sequence[Role]:
 
 
 def count_holders() -> dict[str, Counter[int]]:
-    """How many `users` and how many pending invitations (`invited`) have each role, by its id."""
-    users = count_by(User.role_id, User.state != UserState.ERASED)
+    """How many `users` and how many pending invitations (`invited`) have each role, by its id; no service accounts."""
+    people = User.state != UserState.ERASED, User.kind == UserKind.PERSON
+    users = count_by(User.role_id, *people)
     invited = count_by(Invitation.role_id, Invitation.state == InvitationState.PENDING)
     return {"users": users, "invited": invited}
 
@@ -98,7 +99,8 @@ def remove(role_id: int, replacement_id: int | None, by: User) -> str:
     begin_write()
     role = get_role(role_id)
     held = {kind: counted[role_id] for kind, counted in count_holders().items()}
-    is_held = any(held.values())
+    services = count_by(User.role_id, User.kind == UserKind.SERVICE)[role_id]
+    is_held = any(held.values()) or services > 0
     others = {other.id: other for other in list_replacements(role)}
     if others and not is_held and replacement_id is None:
         replacement_id = list(others)[-1]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from webapp.core.lists.people_filter import Concern
 from webapp.core.text.formatting import monday
 from webapp.db import db, utcnow
-from webapp.models import OWNER_ROLE_ID, Invitation, InvitationState, User, UserState
+from webapp.models import OWNER_ROLE_ID, Invitation, InvitationState, User, UserKind, UserState
 from webapp.services.directory import people_list
 from webapp.services.mail import outbox
 from webapp.services.operations import status
@@ -73,6 +73,7 @@ def contact(of: User) -> dict[str, Any]:
         .where(
             Invitation.user_id == of.id,
             User.state == UserState.ACTIVE,
+            User.kind == UserKind.PERSON,
         )
         .order_by(Invitation.id.desc())
         .limit(1)

@@ -13,6 +13,7 @@ from webapp.db import begin_write, bulk_execute, db, utcnow
 from webapp.mail.transports import delete_files
 from webapp.models import (
     AccountLink,
+    ApiToken,
     Batch,
     BatchState,
     Endpoint,
@@ -112,7 +113,7 @@ def erase(user_id: int, by: User) -> str:
     _erase_from_rows(found, redactor)
     db.session.execute(delete(Message).where(Message.message_id.in_(found.messages)))
     db.session.execute(delete(Invitation).where(Invitation.id.in_(found.invitations)))
-    for model in (Session, RecoveryCode, AccountLink, Identity):
+    for model in (Session, ApiToken, RecoveryCode, AccountLink, Identity):
         db.session.execute(delete(model).where(model.user_id == user.id))
     replaced_addresses.forget(found.addresses)
     for endpoint in db.session.scalars(select(Endpoint)):  # what receivers said may name the person

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from webapp.core.errors import ConflictError, NotFoundError, RuleViolationError
 from webapp.db import begin_write, db
-from webapp.models import OWNER_ROLE_ID, Organisation, User, UserState
+from webapp.models import OWNER_ROLE_ID, Organisation, User, UserKind, UserState
 from webapp.services.audit import events
 from webapp.services.directory import lookup
 
@@ -14,7 +14,7 @@ from webapp.services.directory import lookup
 def get_heir(user_id: int, by: User) -> User:
     """Who could become Owner. Raises NotFoundError, or RuleViolationError where they could not."""
     user = db.session.get(User, user_id)
-    if user is None:
+    if user is None or user.kind is UserKind.SERVICE:
         raise NotFoundError("There is no such user.")
     if user.id == by.id:
         raise RuleViolationError("You are the Owner already. Choose another person.")

@@ -14,7 +14,7 @@ from webapp.core.errors import (
 )
 from webapp.core.plan.actions import Action, Do, Theirs
 from webapp.db import db
-from webapp.models import Invitation, Message, User, UserState
+from webapp.models import Invitation, Message, User, UserKind, UserState
 from webapp.services.audit import browse
 from webapp.services.audit.browse import Entry
 from webapp.services.batches import actions
@@ -35,9 +35,9 @@ def get_person(user_id: int | None = None, invitation_id: int | None = None) -> 
 
 
 def get_user(user_id: int) -> User:
-    """The user. Raises NotFoundError, also if they are erased."""
+    """The user. Raises NotFoundError, also if they are erased, or a service account."""
     user = db.session.get(User, user_id)
-    if user is None or user.state is UserState.ERASED:
+    if user is None or user.state is UserState.ERASED or user.kind is UserKind.SERVICE:
         raise NotFoundError("This user is not here any more.")
     return user
 

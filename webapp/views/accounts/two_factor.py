@@ -28,7 +28,7 @@ def demand() -> Answer | None:
     """Before every request: who must have a second factor and has none sets it up first (MUSTER_REQUIRE_TOTP)."""
     if g.via is not Door.PASSWORD:  # the provider, or the proxy, asks for what it wants
         return None
-    if not g.user or request.endpoint in FREE or not two_factor.must_enrol(g.user):
+    if not g.user or g.token or request.endpoint in FREE or not two_factor.must_enrol(g.user):
         return None
     return redirect_to("two_factor.show", does="on")
 
