@@ -35,7 +35,9 @@ class Program:
     def send(self, method: str, path: str, status: int | None = 200, *, headers: Any = (), **more: Any) -> Answer:
         """One call. status: the one expected, or None for any."""
         sent = {"Authorization": f"Bearer {self.text}", **dict(headers)}
-        answer = self.client.send(method, path if path.startswith("/api") else API + path, status, csrf=False, headers=sent, **more)
+        answer = self.client.send(
+            method, path if path.startswith("/api") else API + path, status, csrf=False, headers=sent, **more
+        )
         if answer.status >= 400:
             assert answer.headers["Content-Type"] == "application/problem+json", answer.headers
             assert answer.json["status"] == answer.status

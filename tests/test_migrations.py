@@ -56,6 +56,10 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
                "password_hash": "x", "role_id": 1, "all_groups": True, "state": "active", "created_at": THEN}),
     ("users", {"id": 2, "email": "ines@northfield.example", "email_key": "ines@northfield.example", "name": "Inês",
                "password_hash": "x", "role_id": 2, "all_groups": False, "state": "deactivated", "created_at": THEN}),
+    ("users", {"id": 3, "kind": "service", "email": "School system", "email_key": "service:0", "name": "School system",
+               "password_hash": "", "role_id": 2, "all_groups": False, "state": "active", "created_at": THEN}),
+    ("api_tokens", {"id": 1, "token_hash": "d" * 64, "user_id": 3, "name": "nightly", "permissions": ["users:see"],
+                    "may_make_admins": False, "created_at": THEN, "expires_at": THEN, "seen_at": THEN}),
     ("user_groups", {"user_id": 2, "group_id": 1}),
     ("sessions", {"id": 1, "token_hash": "a" * 64, "user_id": 1, "created_at": THEN, "seen_at": THEN, "address": "192.0.2.1",
                   "user_agent": "Firefox"}),
@@ -258,7 +262,7 @@ def test_on_sqlite_no_table_gives_an_id_out_twice(upgraded: Callable[[str], None
     with_ids = {table.name for table in Base.metadata.sorted_tables if "id" in table.c} - ONE_ROW
     assert [name for name in sorted(with_ids) if "AUTOINCREMENT" not in made[name]] == []
     last = dict(db.session.execute(text("SELECT name, seq FROM sqlite_sequence")).all())
-    assert (last["groups"], last["users"], last["messages"]) == (40, 2, 0), "also not those that only the log knows of"
+    assert (last["groups"], last["users"], last["messages"]) == (40, 3, 0), "also not those that only the log knows of"
 
 
 def test_links_that_an_erased_person_has_too_are_renewed_and_the_others_stay(

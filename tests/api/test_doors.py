@@ -42,7 +42,11 @@ def test_a_cookie_opens_nothing_and_takes_no_csrf_token(app, owner):
         if who == "public":
             continue
         owner.send(method, path, 401, csrf=False)
-        assert program.send(method, path, None, json={} if method not in ("GET", "DELETE") else None).status not in (400, 401, 403), path
+        assert program.send(method, path, None, json={} if method not in ("GET", "DELETE") else None).status not in (
+            400,
+            401,
+            403,
+        ), path
 
 
 @pytest.mark.parametrize("name", ["Owner", "Admin", "Investigator", "Analyst", "Remote"])

@@ -39,7 +39,9 @@ def test_rows_become_invitations(program):
 
 
 def test_a_file_becomes_a_batch(program):
-    answer = program.post("/batches", status=201, data={"file": (io.BytesIO(FILE.encode()), "staff.csv"), "options": '{"skip_errors": true}'})
+    answer = program.post(
+        "/batches", status=201, data={"file": (io.BytesIO(FILE.encode()), "staff.csv"), "options": '{"skip_errors": true}'}
+    )
     assert (answer.json["name"], answer.json["rows"], answer.json["options"]["skip_errors"]) == ("staff.csv", 2, True)
     assert answer.location == f"/api/v1/batches/{answer.json['id']}"
 
@@ -84,7 +86,7 @@ def test_a_cell_with_what_no_database_keeps_is_refused(program, text):
 def test_what_is_safe_is_tidied_up(program):
     batch = program.stage(ODD)
     fixes = program.get(f"/batches/{batch['id']}/fixes").json["fixes"]
-    assert [(fix["field"], fix["old"], fix["new"]) for fix in fixes if fix["is_safe"]][0] == ("role", "Analsyt", "Analyst")
+    assert next((fix["field"], fix["old"], fix["new"]) for fix in fixes if fix["is_safe"]) == ("role", "Analsyt", "Analyst")
     done = program.post(f"/batches/{batch['id']}/tidy-up", {}, 200).json
     assert done["fixed"] == sum(fix["is_safe"] for fix in fixes)
     assert done["batch"]["counts"] == {"invite": 2, "update": 0, "unchanged": 0, "attention": 1, "duplicate": 0}
@@ -272,7 +274,9 @@ def test_a_list_costs_the_same_however_long_it_is(program, queries):
 
 
 def test_rows_cost_the_same_however_many_there_are(program, queries):
-    one, many = (program.stage([{"email": f"u{n}@northfield.example", "role": "Remote"} for n in range(rows)]) for rows in (1, 50))
+    one, many = (
+        program.stage([{"email": f"u{n}@northfield.example", "role": "Remote"} for n in range(rows)]) for rows in (1, 50)
+    )
     program.get(f"/batches/{one['id']}/rows")
     queries.clear()
     program.get(f"/batches/{one['id']}/rows")

@@ -14,7 +14,7 @@ from webapp.core.plan.claims import Claims, read_claims
 from webapp.core.text.entry_phrases import describe_refusal
 from webapp.http import proxy
 from webapp.http.auth import ANY_HOST, record_refusal, start_session
-from webapp.http.web import PUBLIC, Answer, is_fragment, redirect_to, safe_next
+from webapp.http.web import PUBLIC, Answer, is_api, is_fragment, redirect_to, safe_next
 from webapp.models import Door
 from webapp.services.accounts import sso
 from webapp.services.accounts.sso import EntryRefusedError
@@ -91,7 +91,8 @@ def follow_proxy() -> Answer | None:
 
     A session that began for somebody else at that proxy is over.
     """
-    if request.endpoint in ANY_HOST or not in_force.environment().proxy_email_header:
+    is_elsewhere = request.endpoint in ANY_HOST or is_api()
+    if is_elsewhere or not in_force.environment().proxy_email_header:
         return None
     try:
         claims = proxy.read_header()

@@ -56,9 +56,7 @@ class Batch(Model):
     """What was uploaded, how it is to be applied, and how far it has come."""
 
     __tablename__ = "batches"
-    __table_args__ = (
-        Index("one_batch_a_request", "uploaded_by_id", "request_key", unique=True),
-    )
+    __table_args__ = (Index("one_batch_a_request", "uploaded_by_id", "request_key", unique=True),)
 
     id: Mapped[Id]
     kind: Mapped[BatchKind] = mapped_column(default=BatchKind.UPLOAD)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from webapp.views.accounts import password_reset, profile, sessions, sso, two_factor
+from webapp.views.accounts import (
+    password_reset,
+    profile,
+    service_accounts,
+    sessions,
+    sso,
+    tokens,
+    two_factor,
+)
 from webapp.views.audit import audit
 from webapp.views.batches import (
     actions,
@@ -22,7 +30,7 @@ from webapp.views.batches import (
 from webapp.views.directory import aliases, groups, roles
 from webapp.views.invitations import invitations
 from webapp.views.mail import messages
-from webapp.views.operations import dashboard, first_run, health
+from webapp.views.operations import api, dashboard, first_run, health
 from webapp.views.people import link_sheets, ownership, people_list, person
 from webapp.views.settings import settings, webhooks
 
@@ -35,7 +43,10 @@ BLUEPRINTS = [
         password_reset,
         profile,
         two_factor,
+        tokens,
+        service_accounts,
         dashboard,
+        api,
         people_list,
         person,
         groups,

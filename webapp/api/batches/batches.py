@@ -125,9 +125,7 @@ def update(batch_id: int) -> Response:
 
 @bp.post("/<int:batch_id>/confirmation")
 @require(Permission.INVITATIONS_MAKE)
-@describe(
-    "Confirm a batch", body=ConfirmationInput, gives=BatchOutput, status=202, headers=MATCH
-)
+@describe("Confirm a batch", body=ConfirmationInput, gives=BatchOutput, status=202, headers=MATCH)
 def confirm(batch_id: int) -> Response:
     """Queue what was seen: If-Match says what that was. Where it has changed, 412; where rows need attention, 409.
 

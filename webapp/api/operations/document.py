@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app, jsonify
 
 from webapp.http.api.openapi import make_document
-from webapp.http.web import PUBLIC, require
+from webapp.http.web import PUBLIC, Answer, require
 
 bp = Blueprint("api_document", __name__, url_prefix="/api/v1")
 
 
 @bp.get("/openapi.json")
 @require(PUBLIC)
-def show() -> Response:
+def show() -> Answer:
     """The document."""
-    return current_app.json.response(make_document(current_app))
+    return jsonify(make_document(current_app))

@@ -47,7 +47,7 @@ def _load_token() -> None:
 
 def _refuse() -> None:
     """Refuse a token that does not work. Trying many is answered with 429; tokens that work still do from there."""
-    auth.record_refusal("token.refused", "(API token)")
+    auth.record_refusal("token.refused", what="(API token)")
     if rate_limits.hit_wrong_token(peer()):
         raise TooManyTriesError(f"Many wrong tokens came from here. Wait {MINUTES} minutes.")
     raise UnauthorizedError("This token is wrong, expired or revoked.")

@@ -13,9 +13,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route. query, body: what it takes. gives: what it answers, with its status. also: further statuses, each with a sentence.
+    """One route. query, body, form: what it takes. gives: what it answers, with its status.
 
-    headers: those that it reads, each with whether it must be there. is_file: it takes multipart/form-data, too.
+    also: further statuses, each with a sentence. headers: those that it reads, each with whether it must be there.
     """
 
     summary: str

@@ -98,9 +98,7 @@ def of_file(error: UnreadableFileError) -> Response:
 def of_values(error: ValidationError) -> Response:
     """The problem of values that a schema refuses, each with a pointer."""
     db.session.rollback()
-    errors = [
-        {"pointer": pointer, "detail": text} for pointer, text in _flatten(error.messages)
-    ]
+    errors = [{"pointer": pointer, "detail": text} for pointer, text in _flatten(error.messages)]
     detail = "Some of what was sent is not as it has to be. Nothing was changed."
     return answer(422, detail=detail, kind="invalid-values", errors=errors)
 

@@ -19,7 +19,10 @@ _TAG = re.compile(r'"([^"\\]{1,64})"')
 
 
 def read_body(schema: type[Schema]) -> dict[str, Any]:
-    """The JSON of the request, judged by a schema. Without a body: {}. Raises ValidationError, BadRequest, UnsupportedMediaType."""
+    """The JSON of the request, judged by a schema; without a body {}.
+
+    Raises ValidationError, BadRequest, UnsupportedMediaType.
+    """
     data = request.get_data()
     if data and request.mimetype != JSON:
         raise UnsupportedMediaType
@@ -75,7 +78,7 @@ def digest(*parts: bytes | str) -> str:
 def _check_texts(value: Any) -> None:
     """Raise ValidationError for texts that no database stores: with NUL, or with half a character."""
     if isinstance(value, str):
-        if "\0" in value or not value.isascii() and _is_broken(value):
+        if "\0" in value or (not value.isascii() and _is_broken(value)):
             raise ValidationError("A text has characters that cannot be kept: NUL, or half of one.")
     elif isinstance(value, dict):
         for name, each in value.items():

@@ -48,9 +48,7 @@ class RowInput(Input):
 class BatchInput(Input):
     """Rows to stage, and how they are applied."""
 
-    name = fields.String(
-        load_default="Rows of a program", validate=validate.Length(1, 200)
-    )
+    name = fields.String(load_default="Rows of a program", validate=validate.Length(1, 200))
     rows = fields.List(fields.Nested(RowInput), required=True, validate=validate.Length(1))
     options = fields.Nested(OptionsInput, load_default=dict)
 
@@ -123,9 +121,7 @@ class TidyUpInput(Input):
 class MissingQuery(Input):
     """Whom the upload is compared with."""
 
-    scope = fields.String(
-        required=True, metadata={"description": "earlier, group-3 or role-2."}
-    )
+    scope = fields.String(required=True, metadata={"description": "earlier, group-3 or role-2."})
 
 
 class MissingInput(Input):
@@ -171,9 +167,7 @@ class BatchSummaryOutput(Output):
     administrators = fields.Integer(
         metadata={"description": "How many would come to manage people."}
     )
-    number_needed = fields.Boolean(
-        metadata={"description": "Whether confirming takes `number`."}
-    )
+    number_needed = fields.Boolean(metadata={"description": "Whether confirming takes `number`."})
     reading = fields.String(metadata={"description": "How the file was read."})
     uploaded_by = fields.Nested(PersonOutput)
     confirmed_by = fields.Nested(PersonOutput, allow_none=True)
@@ -189,7 +183,9 @@ class BatchOutput(BatchSummaryOutput):
     outcomes = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(),
-        metadata={"description": "How many rows came to which outcome; none before it is confirmed."},
+        metadata={
+            "description": "How many rows came to which outcome; none before it is confirmed."
+        },
     )
     parts = fields.List(
         fields.Integer(), metadata={"description": "All parts of a file that was split."}

@@ -27,14 +27,14 @@ class Output(Schema):
     class Meta(Schema.Meta):
         unknown = INCLUDE
 
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:  # noqa: ARG002
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         field_obj.required = True
 
 
 class Truth(fields.Boolean):
     """true or false, and nothing that only looks like it."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> bool:  # noqa: ARG002
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value

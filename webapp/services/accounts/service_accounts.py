@@ -64,7 +64,7 @@ def create(name: str, role_id: int, by: User) -> User:
 
 
 def remove(account_id: int, by: User) -> str:
-    """Remove a service account: its tokens stop working at once. What it did keeps its name. -> the name. Raises NotFoundError."""
+    """Remove a service account: its tokens stop working at once, what it did keeps its name. -> the name."""
     begin_write()
     account = get_account(account_id)
     account.state = UserState.DEACTIVATED

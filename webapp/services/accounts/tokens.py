@@ -78,12 +78,18 @@ def make_token(
     return token, given
 
 
-def revoke(token_id: int, user: User, by: User) -> str:
-    """Revoke a token of this user: it stops working at once. -> its name. Raises NotFoundError."""
-    begin_write()
+def get_token(token_id: int, user: User) -> ApiToken:
+    """A token of this user. Raises NotFoundError."""
     token = db.session.get(ApiToken, token_id)
     if token is None or token.user_id != user.id:
         raise NotFoundError("This token is not there any more.")
+    return token
+
+
+def revoke(token_id: int, user: User, by: User) -> str:
+    """Revoke a token of this user: it stops working at once. -> its name. Raises NotFoundError."""
+    begin_write()
+    token = get_token(token_id, user)
     name = token.name
     db.session.delete(token)
     events.record(by, "token.revoked", user, token=name)

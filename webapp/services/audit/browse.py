@@ -18,7 +18,7 @@ from webapp.core.lists.paging import searched
 from webapp.core.text import audit_phrases
 from webapp.core.text.formatting import full
 from webapp.db import begin_write, binary_order, db, utcnow
-from webapp.models import AuditEvent, Batch, Endpoint, Group, Invitation, Role, User
+from webapp.models import AuditEvent, Batch, Endpoint, Group, Invitation, Role, User, UserKind
 from webapp.schemas.audit import ITSELF, LogFilterSchema
 from webapp.services.audit import events
 from webapp.services.settings import in_force
@@ -36,6 +36,7 @@ AREAS = {
     ),
     "invitations": ("Invitations", ("invitation", "message", "messages")),
     "uploads": ("Uploads", ("batch", "columns", "alias")),
+    "programs": ("Programs", ("token", "service_account")),
     "groups": ("Device groups", ("group",)),
     "roles": ("Roles", ("role", "ownership")),
     "sign-ins": ("Sign-ins", ("session", "sso", "identity", "owner_link")),
@@ -179,9 +180,14 @@ def _describe_event(event: AuditEvent, there: Mapping[Ref, Any]) -> Entry:
         who=who,
         whom=whom,
         parts=audit_phrases.describe(event.action, event.details, event.count, whom),
-        is_there=subject is not None,
+        is_there=subject is not None and not _is_program(subject),
         batch=there.get(("batches", event.details.get("batch"))),
     )
+
+
+def _is_program(subject: Any) -> bool:
+    """Whether it is a service account, which has no page of a person."""
+    return isinstance(subject, User) and subject.kind is UserKind.SERVICE
 
 
 def list_actors() -> list[tuple[int, str]]:

@@ -45,7 +45,9 @@ def confirm(
     """Queue what was seen. Returns False where the batch is confirmed already: confirming twice is one confirm.
 
     version: the batch's, as the page showed it. proven: `by` has just given their password. typed: the number of people, where
-    so many are concerned. is_exact: one's own edits since then count, too. Raises PlansChangedError where somebody else edited since, or where planning again for `by` makes
+    so many are concerned. is_exact: one's own edits since then count, too.
+
+    Raises PlansChangedError where somebody else edited since, or where planning again for `by` makes
     another plan; PasswordRequiredError; RuleViolationError; ForbiddenError; NotUnderReviewError where the batch was discarded.
     """
     batch, plans = planner.lock_with_plans(batch_id, by)

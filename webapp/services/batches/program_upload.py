@@ -79,9 +79,7 @@ def _read(rows: Sequence[Mapping[str, str]], name: str) -> Reading:
 
 
 def _create(reading: Reading, by: User, order: Order) -> tuple[Batch, bool]:
-    new = upload.new_batch(
-        by, **order.options, request_key=order.key, request_hash=order.digest
-    )
+    new = upload.new_batch(by, **order.options, request_key=order.key, request_hash=order.digest)
     batch = upload.create_batch(new, reading, by, order.split)
     if batch is not new:
         _check_same(batch, order)

@@ -126,7 +126,7 @@ def people(keys: Iterable[str]) -> dict[str, Person]:
 
 
 def people_by_id(refs: Iterable[Ref]) -> dict[Ref, Person]:
-    """These users and invitations, including closed ones, without erased people and service accounts; five queries, however many."""
+    """These users and invitations, closed ones too; no erased people, no service accounts. Five queries, however many."""
     ids: dict[str, list[int]] = {"user": [], "invitation": []}
     for kind, person_id in refs:
         ids[kind].append(person_id)
