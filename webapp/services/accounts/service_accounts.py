@@ -54,6 +54,7 @@ def create(name: str, role_id: int, by: User) -> User:
         email_key=f"service:{secrets.token_hex(16)}",  # no address reads like it
         name=name,
         password_hash="",
+        has_password=False,
         role_id=role.id,
     )
     db.session.add(account)
