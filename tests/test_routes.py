@@ -42,7 +42,7 @@ LINKS = {LinkPurpose.RESET: {}, LinkPurpose.EMAIL: {"email": "ada@x.example", "e
 
 
 def routes(app):
-    """(method, path, endpoint, who) of every route for people but the static files; tests/api/test_doors.py has those of programs."""
+    """(method, path, endpoint, who) of every route but the static files; tests/api has those of programs."""
     rows = [line.split(maxsplit=3) for line in route_lines(app)]
     return [tuple(row) for row in rows if row[2] != "static" and "/api/v1" not in row[1]]
 
