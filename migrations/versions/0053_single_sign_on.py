@@ -20,7 +20,7 @@ def upgrade():
         sa.Column('subject', sa.String(length=320), nullable=False),
         sa.Column('created_at', webapp.db.UTCDateTime(), nullable=False),
         sa.Column('seen_at', webapp.db.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_identities_user_id_users'), ondelete='CASCADE'),
+        sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_identities_user_id'), ondelete='CASCADE'),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_identities')),
         sa.UniqueConstraint('issuer', 'subject', name=op.f('uq_identities_issuer_subject')),
         sqlite_autoincrement=True,
