@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.smtp_sink import CERTIFICATE
 
-SILENT, DRIPPING = -1, -2
-"""In place of a status: no answer; an answer that comes a byte at a time and never ends."""
+SILENT, DRIPPING, BROKEN_OFF = -1, -2, -3
+"""In place of a status: no answer; an answer that comes a byte at a time and never ends; 200 with half of its body."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,9 @@ class Receiver:
                 if status == DRIPPING:
                     while not receiver._ended.wait(0.05):
                         self.wfile.write(b"H")
+                    return
+                if status == BROKEN_OFF:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
                     return
                 self.send_response(status)
                 if 300 <= status < 400:

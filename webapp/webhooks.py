@@ -62,11 +62,14 @@ def post(url: str, headers: Mapping[str, str], body: bytes, ca_file: str = "") -
         code = "link_local"
     except TimeoutError:
         code = "timeout"
-    except socket.gaierror:
-        code = "name"
     except ssl.SSLCertVerificationError as error:
         code = "certificate"
         words = error.verify_message
+    except (
+        socket.gaierror,
+        ValueError,
+    ):  # a name that cannot be looked up, such as one with two dots
+        code = "name"
     except (OSError, http.client.HTTPException) as error:
         code = "broken"
         words = getattr(error, "strerror", None) or type(error).__name__
@@ -75,40 +78,52 @@ def post(url: str, headers: Mapping[str, str], body: bytes, ca_file: str = "") -
 
 
 def _exchange(url: str, headers: Mapping[str, str], body: bytes, ca_file: str) -> tuple[int, str]:
-    """-> the status, and the beginning of the body. Raises OSError and HTTPException."""
+    """-> the status, and the beginning of the body. Raises OSError, HTTPException, and ValueError for an impossible name."""
     parts = urlsplit(url)
-    connection = _make_connection(parts.scheme, parts.netloc, ca_file)
+    is_tls = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=SECONDS)
     is_late = threading.Event()
+    # the time-out of a socket begins again with each byte
+    timer = threading.Timer(SECONDS, _cut, (connection, is_late))
+    timer.daemon = True
     try:
-        connection.connect()
-        sock = connection.sock
-        _refuse_link_local(sock)
-        # the time-out of a socket begins again with each byte
-        timer = threading.Timer(SECONDS, _cut, (sock, is_late))
-        timer.daemon = True
+        place = connection.host, connection.port
+        connection.sock = socket.create_connection(place, SECONDS)
+        _refuse_link_local(connection.sock)
         timer.start()
-        try:
-            connection.request("POST", _path(url), body, dict(headers))
-            answer = connection.getresponse()
-            said = answer.read(LONGEST)
-        finally:
-            timer.cancel()
+        if is_tls:
+            _begin_tls(connection, ca_file)
+        connection.request("POST", _path(url), body, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, _read(answer)
     except (OSError, http.client.HTTPException):
         if is_late.is_set():
             raise TimeoutError from None
         raise
     finally:
+        timer.cancel()
         connection.close()
-    return answer.status, said.decode("utf-8", "replace")
 
 
-def _make_connection(scheme: str, netloc: str, ca_file: str) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(netloc, timeout=SECONDS)
+def _begin_tls(connection: http.client.HTTPConnection, ca_file: str) -> None:
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(ca_file)
-    return http.client.HTTPSConnection(netloc, timeout=SECONDS, context=context)
+    wrapped = context.wrap_socket(
+        connection.sock,
+        server_hostname=connection.host,
+        do_handshake_on_connect=False,
+    )
+    connection.sock = wrapped  # so that the timer can cut it off
+    wrapped.do_handshake()
+
+
+def _read(answer: http.client.HTTPResponse) -> str:
+    """The beginning of the body. The status alone counts: a body that breaks off changes nothing."""
+    with suppress(OSError, http.client.HTTPException):
+        return answer.read(LONGEST).decode("utf-8", "replace")
+    return ""
 
 
 def _path(url: str) -> str:
@@ -122,11 +137,11 @@ def _refuse_link_local(sock: socket.socket) -> None:
         raise LinkLocalError
 
 
-def _cut(sock: socket.socket, is_late: threading.Event) -> None:
+def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
     is_late.set()
     with suppress(OSError):
         # that of the plain socket: TLS keeps its state for the thread that reads just now
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 def _printable(words: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -34,7 +35,7 @@ from tests.client import Client
 from tests.factories import PASSWORD, make_group, make_invitation, make_persona, make_user, role, token_of
 from tests.smtp_sink import CERTIFICATE
 from tests.steps import begin_action, carry_out, stage, wait_for
-from tests.webhook_receiver import DRIPPING, SILENT, Receiver
+from tests.webhook_receiver import BROKEN_OFF, DRIPPING, SILENT, Receiver
 
 INES, JONAS, LENA = PEOPLE = [f"{name}@northfield.example" for name in ("ines", "jonas", "lena")]
 SCHEMA = json.loads(re.findall(r"```json\n(.*?)```", Path("docs/webhooks.md").read_text(encoding="utf-8"), re.DOTALL)[-1])
@@ -283,12 +284,44 @@ def test_a_certificate_counts_where_its_authority_is_known(app: Flask, change_se
         assert receiver.about == [INES]
 
 
-@pytest.mark.parametrize("url", ["http://nowhere.invalid/", "http://127.0.0.1:1/"])
-def test_a_receiver_that_is_not_there_has_failed(app: Flask, url: str) -> None:
+NOWHERE = {
+    "http://nowhere.invalid/": "name",
+    "http://two..dots.example/": "name",
+    f"https://{'a' * 64}.example/": "name",
+    "http://127.0.0.1:1/": "broken",
+}
+
+
+@pytest.mark.parametrize(("url", "code"), NOWHERE.items())
+def test_a_receiver_that_is_not_there_has_failed(app: Flask, url: str, code: str) -> None:
     endpoint = endpoints.add(url, TYPES, make_persona("Owner"))
     invite(INES)
     jobs.deliver(endpoint.id)
-    assert statuses(endpoint) == ["name" if "invalid" in url else "broken"]
+    assert statuses(endpoint) == [code]
+
+
+def test_a_receiver_that_says_200_has_taken_it_whatever_becomes_of_its_body(receiver: Receiver) -> None:
+    receiver.answers.append(BROKEN_OFF)
+    endpoint = add(receiver)
+    invite(INES, JONAS)
+    jobs.deliver(endpoint.id)
+    assert receiver.about == [INES, JONAS]
+
+
+def test_a_server_that_speaks_no_tls_has_failed(receiver: Receiver) -> None:
+    endpoint = endpoints.add(receiver.url.replace("http:", "https:"), TYPES, make_persona("Owner"))
+    invite(INES)
+    jobs.deliver(endpoint.id)
+    assert statuses(endpoint) == ["broken"]
+
+
+def test_a_port_that_takes_connections_and_never_begins_tls_has_failed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "SECONDS", 0.4)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        endpoint = endpoints.add(f"https://127.0.0.1:{frozen.getsockname()[1]}/", TYPES, make_persona("Owner"))
+        invite(INES)
+        jobs.deliver(endpoint.id)
+    assert statuses(endpoint) == ["timeout"]
 
 
 def test_a_name_that_leads_to_a_link_local_address_is_not_called(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

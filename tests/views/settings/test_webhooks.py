@@ -143,6 +143,8 @@ def test_a_failing_event_is_tried_again_or_skipped_as_it_was_seen(owner: Client,
     assert "does not wait any more" in owner.post(f"{address}/skip", {"seq": seen}, 409).page.text
     owner.post(f"{address}/skip", {}, 409)
     jobs.deliver(only().id)
+    owner.get(f"{address}/skip", 409)
+    jobs.deliver(only().id)
     assert receiver.about[2:] == ["jonas@northfield.example", "lena@northfield.example"]
     assert "Failing" not in owner.get(address).page.text
 
@@ -213,3 +215,15 @@ def test_the_lists_cost_as_many_queries_however_many_there_are(owner: Client, qu
     queries.clear()
     owner.get(PAGE)
     assert len(queries) == few, queries
+
+
+def test_home_says_that_one_is_off_also_where_nobody_has_joined_and_there_is_no_email(owner: Client, receiver: Receiver) -> None:
+    owner.post("/first-steps/email")
+    add(owner, receiver.url)
+    receiver.answers.append(410)
+    revoke(owner, "ines")
+    assert "was turned off" not in owner.get("/").page.text
+    jobs.deliver(only().id)
+    page = owner.get("/").page
+    assert "was turned off" in page.text
+    assert page.all("a", href=f"{PAGE}/{only().id}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request, url_for
 
-from webapp.core.errors import RuleViolationError
+from webapp.core.errors import ConflictError, RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.core.text.webhook_phrases import TITLES
 from webapp.http.forms import WebhookForm, show_errors
@@ -97,14 +97,15 @@ def skip(endpoint_id: int) -> Answer:
         return to(endpoint_id, "Skipped.")
     endpoint = endpoints.get_endpoint(endpoint_id)
     waiting = endpoints.find_next(endpoint)
-    title = TITLES[waiting.action] if waiting else "Nothing"
+    if waiting is None:
+        raise ConflictError("No event waits.")
     return ask(
         asks="Skip this event?",
-        tells=f"{endpoint.name} is never told of it: {title}. Those behind it follow.",
+        tells=f"{endpoint.name} is never told: {TITLES[waiting.action]}. Events behind it follow.",
         does="Skip this event",
         home=url_for("webhooks.show", endpoint_id=endpoint_id),
         trail=TRAIL,
-        values={"seq": waiting.seq if waiting else ""},
+        values={"seq": waiting.seq},
     )
 
 
