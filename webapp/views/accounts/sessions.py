@@ -83,9 +83,11 @@ def second() -> Answer:
 @require(PUBLIC)
 def leave() -> Answer:
     """Where people are once signed out, while the proxy in front still names them: it leads on to the proxy's own sign-out."""
+    if g.user:
+        return redirect_to("dashboard.index")
     address = in_force.environment().proxy_sign_out_url
     answer = make_response(render_template("accounts/sessions/leave.html", address=address))
-    if address and not g.user:
+    if address:
         answer.headers["Refresh"] = f"0; url={address}"
     return answer
 
