@@ -63,7 +63,7 @@ class TestQuestion:
             "Left out 1 duplicate Skipped 1 row",
             "Links work for 3 days, until",
             "Personal message Yes",
-            "Links already sent Stay good. Updates send no email.",
+            "Links handed over Stay good. Updates send no email.",
             "Your password because 1 becomes Admin",
         ):
             assert said in page.text
