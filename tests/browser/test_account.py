@@ -70,7 +70,7 @@ def joined(portal, browser):
 
 
 @pytest.mark.usefixtures("joined")
-def test_a_forgotten_password_is_chosen_anew_on_a_phone(open_page, portal):
+def test_a_forgotten_password_is_chosen_again_on_a_phone(open_page, portal):
     watched = open_page(**PHONE)
     page = watched.go("/sign-in")
     watched.axe("sign-in")
