@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -267,9 +268,15 @@ def take_from_outside(at: Walk) -> None:
 
 
 def smaller(path: Path) -> None:
-    """A picture of 128 colours takes a quarter of the room. The most different ones are kept: a red figure stays red."""
-    with Image.open(path) as picture:
-        picture.convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    """Keep 112 colours, which takes a quarter of the room: the commonest ones as they are, and the most different ones."""
+    with Image.open(path) as image:
+        picture = image.convert("RGB")
+    commonest = Counter(zip(*[iter(picture.tobytes())] * 3, strict=True)).most_common(64)
+    different = picture.quantize(48, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    colours = [value for colour, _ in commonest for value in colour]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours + (different.getpalette() or [])[: 48 * 3])
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
