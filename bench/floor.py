@@ -42,6 +42,7 @@ class FloorRow(Base):
     email: Mapped[str] = mapped_column(String(320), index=True)
     role: Mapped[str] = mapped_column(String(80))
     groups: Mapped[str] = mapped_column(String(400))
+    name: Mapped[str] = mapped_column(String(200))
     plan: Mapped[str] = mapped_column(String(20))
     error: Mapped[str] = mapped_column(String(400))
 
@@ -74,6 +75,7 @@ class RowSchema(Schema):
     email = fields.Email(required=True)
     role = fields.String(required=True, validate=validate.OneOf(ROLES))
     groups = fields.String()
+    name = fields.String()
 
 
 class Floor:
@@ -167,7 +169,7 @@ class Floor:
         schema = RowSchema()
         staged: list[dict[str, Any]] = []
         for number, line in enumerate(lines, 2):
-            row: dict[str, Any] = dict(zip(header, line, strict=False))
+            row: dict[str, Any] = {"name": "", **dict(zip(header, line, strict=False))}
             try:
                 schema.load(row)
                 error = ""

@@ -70,7 +70,7 @@ def joined(portal, browser):
 
 
 @pytest.mark.usefixtures("joined")
-def test_a_forgotten_password_is_chosen_anew_on_a_phone(open_page, portal):
+def test_a_forgotten_password_is_chosen_again_on_a_phone(open_page, portal):
     watched = open_page(**PHONE)
     page = watched.go("/sign-in")
     watched.axe("sign-in")
@@ -108,7 +108,7 @@ def test_name_password_email_and_sessions_are_ones_own(open_page, portal):
     page = watched.page
     page.get_by_role("button", name=re.compile("Amelia Hart")).click()
     watched.axe("the account menu")
-    page.get_by_role("link", name="Your account").click()
+    page.get_by_role("group", name="Account menu").get_by_role("link", name="Your account").click()
     expect(page.get_by_label("Full name")).to_be_visible()
     watched.axe("the account")
     page.get_by_label("Full name").fill("Amelia Hartley")

@@ -73,6 +73,16 @@ def test_who_makes_an_admin_gives_the_password_by_keyboard_alone(owner, portal):
     expect(page.locator(".page-head p")).to_contain_text("invited", timeout=180_000)
 
 
+def test_no_message_lies_over_the_password(owner):
+    upload(owner, "Email,Role\nida@northfield.example,Admin\nkai@northfield.example,Remote\n")
+    page = owner.page
+    page.get_by_role("button", name="Remove row 3").click()
+    expect(page.locator(".toast")).to_be_visible()
+    page.get_by_role("button", name="Send 1 invitation").click()
+    expect(page.get_by_label("Your password")).to_be_focused()
+    expect(page.locator(".toast")).to_have_count(0)
+
+
 def test_without_a_password_nothing_goes(owner):
     upload(owner, "Email,Role,Groups\nsam@northfield.example,Admin,\n")
     page = owner.page

@@ -38,6 +38,9 @@ def test_who_is_missing_by_keyboard(owner):
     expect(page.get_by_role("heading", level=1)).to_have_text("End the access of 1 person")
     expect(page.get_by_text("People of Student Devices who are not in again.csv.")).to_be_visible()
     owner.axe("the review of the action")
+    title = page.get_by_role("heading", level=1).bounding_box()
+    assert title
+    assert title["width"] > title["height"], "the title stands in lines on a phone, not in letters"
 
     page.get_by_role("button", name="End the access of 1 person").press("Enter")
     dialog = page.get_by_role("dialog")

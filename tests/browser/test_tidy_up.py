@@ -33,9 +33,18 @@ def toast(page: Page, text: str) -> None:
     expect(page.locator(".toast:not([hidden])").get_by_text(text)).to_be_visible()
 
 
+def background(button: Locator) -> str:
+    """Its colour, once it has changed to it."""
+    return button.evaluate(
+        "async e => { await Promise.all(e.getAnimations().map(a => a.finished)); return getComputedStyle(e).backgroundColor; }"
+    )
+
+
 def test_by_mouse_and_its_undo(owner):
     upload(owner, file_of("Kiosk"))
     review = owner.page
+    send = review.locator("#send")
+    grey = background(send)
     review.get_by_role("button", name="Tidy up 15 problems").click()
     sheet = panel(review)
     foot = sheet.locator("#tidy-up-foot")
@@ -59,6 +68,8 @@ def test_by_mouse_and_its_undo(owner):
     expect(sheet).to_be_hidden()
     expect(review.get_by_label("Role, row 6", exact=True)).to_have_value("Analyst")
     expect(review.get_by_role("button", name="Tidy up 1 problem")).to_be_visible()
+    send.hover()
+    assert background(send) == grey, "it cannot be pressed, also under the pointer that pressed Apply"
     review.locator(".toast:not([hidden])").get_by_role("button", name="Undo").click()
     toast(review, "Undone: tidied up 16 fixes. 9 groups stay")
     expect(review.get_by_label("Email, row 4", exact=True)).to_have_value("cleo@northfield")

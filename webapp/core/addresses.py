@@ -78,6 +78,8 @@ def _split(address: str, text: str) -> tuple[str, str]:
         raise InvalidAddressError("email_without_at")
     if "@" in local and len(_SEVERAL.findall(text)) > 1:
         raise InvalidAddressError("email_several")
+    if address.count("@") == 2:
+        raise InvalidAddressError("email_two_ats")
     is_quoted_wrongly = local.startswith("'") or "@" in local.strip('"')
     if not local or not domain or " " in address or is_quoted_wrongly or _ENCODED in local:
         raise InvalidAddressError("email_invalid")

@@ -58,6 +58,9 @@ class SmtpTransport:
         """Say goodbye."""
         with suppress(OSError):
             self._smtp.quit()
+
+    def close(self) -> None:
+        """Close the connection, whatever was said."""
         self._smtp.close()
 
     def _open(self, local_name: str) -> smtplib.SMTP:

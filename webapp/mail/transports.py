@@ -74,5 +74,6 @@ def connect(settings: Settings) -> Iterator[Transport]:
     smtp = SmtpTransport(urlsplit(settings.mail_url), sender, local_name or "localhost")
     try:
         yield smtp
-    finally:
         smtp.quit()
+    finally:  # a server that has half a message would let a goodbye wait
+        smtp.close()

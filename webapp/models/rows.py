@@ -28,6 +28,7 @@ from webapp.models.columns import (
     UserId,
     partial_index,
 )
+from webapp.models.users import find_initials
 
 
 class Outcome(StrEnum):
@@ -131,6 +132,8 @@ class Row(Model):
         """How many cells are no longer what was read; so too in a row that was added by hand and filled in."""
         fields = ("email", "name", "role", "groups")
         return sum(self.cell(field) != getattr(self, f"read_{field}") for field in fields)
+
+    initials = property(find_initials)
 
     @property
     def full_name(self) -> str:

@@ -38,7 +38,7 @@ class UserKind(StrEnum):
 
 
 def find_initials(person: Any) -> str:
-    """The first letters of the name of a user or an invitation."""
+    """The first letters of the name of a user, an invitation or a row."""
     words = person.name.split()
     first_and_last = words[:1] + words[1:][-1:]
     letters = [word[0] for word in first_and_last]

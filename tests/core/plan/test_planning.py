@@ -38,7 +38,7 @@ class TestMisspeltDomains:
     def test_is_noted_beside_another_problem(self):
         assert step(row(email="ana@gmial.com", issues=[BROKEN])).likely_domain == "gmail.com"
 
-    def test_whoever_is_here_or_expected_has_the_right_address(self):
+    def test_a_person_who_is_here_or_expected_has_the_right_address(self):
         assert step(row(email="ana@gmial.com"), user()).likely_domain is None
         assert step(row(email="ana@gmial.com"), invited()).likely_domain is None
         assert step(row(email="ana@gmial.com"), invited(state="expired")).likely_domain == "gmail.com"

@@ -298,7 +298,7 @@ class TestVerify:
         seal_all()
         assert len(problems()) == 1, "later links do not hide it"
 
-    def test_finds_that_all_was_unsealed_to_be_sealed_anew(self):
+    def test_finds_that_all_was_unsealed_to_be_sealed_again(self):
         record(3)
         seal_all()
         tamper("UPDATE audit_events SET seq = NULL, link = NULL")
@@ -342,7 +342,7 @@ class TestVerify:
         assert not audit_chain.verify().problems
 
 
-def test_after_the_key_is_lost_the_chain_can_be_begun_anew(app, change_settings):
+def test_after_the_key_is_lost_the_chain_can_be_begun_again(app, change_settings):
     record(3)
     seal_all()
     change_settings(secret_key="n" * 48)

@@ -38,7 +38,7 @@ def two_days(change_settings):
     change_settings(reminder_days=2)
 
 
-def test_off_at_first_with_no_query_but_for_the_settings(app, queries, settings):
+def test_off_at_first_with_no_query_except_for_the_settings(app, queries, settings):
     went()
     queries.clear()
     assert settings.reminder_days == 0

@@ -156,7 +156,7 @@ def test_a_worker_whose_lease_ran_out_may_neither_send_nor_tell() -> None:
         claim.begin_data(id, "w1")
 
 
-def test_the_lease_begins_anew_with_data() -> None:
+def test_the_lease_begins_again_with_data() -> None:
     make_message(INES)
     (id,) = claim.claim("w1")
     pass_time(seconds=30)

@@ -77,7 +77,7 @@ def test_a_refused_save_leaves_the_settings_as_they_were(app):
     assert in_force.settings().max_rows == 100
 
 
-def test_saving_has_plans_made_anew(app):
+def test_saving_has_plans_made_again(app):
     by, version = make_persona("Owner"), lookup.directory_version()
     assert change_settings.save({"ALLOWED_DOMAINS": "northfield.example"}, by)
     assert lookup.directory_version() > version

@@ -38,7 +38,7 @@ def targets(answer):
     return [partial["hx-target"] for partial in answer.page.all("hx-partial")]
 
 
-def test_a_block_is_one_step_and_every_row_is_judged_anew(admin, batch):
+def test_a_block_is_one_step_and_every_row_is_judged_again(admin, batch):
     before = db.session.get(Batch, batch.id).version
     block = {(2, "role"): "Remote", (3, "role"): "Nonsense", (3, "groups"): "Student Devices"}
     answer = paste(admin, batch, {"cells": cells(batch, block)})

@@ -63,7 +63,7 @@ class TestQuestion:
             "Left out 1 duplicate Skipped 1 row",
             "Links work for 3 days, until",
             "Personal message Yes",
-            "Links already sent Stay good. Updates send no email.",
+            "Links handed over Stay good. Updates send no email.",
             "Your password because 1 becomes Admin",
         ):
             assert said in page.text
@@ -76,8 +76,8 @@ class TestQuestion:
         names = ("Eve", "Dan", "Cleo", "Ben", "")
         admins = [f"{9 - n}@northfield.example,{name},Admin,\n" for n, name in enumerate(names)]
         text = question(admin, stage(admin, head + "".join(admins))).text
-        assert "7 people get wide access 5@northfield.example Admin Ben 6@northfield.example Admin Cleo" in text
-        assert "Eve 9@northfield.example Admin and 2 more" in text
+        assert "7 people get wide access 5@northfield.example Admin B Ben 6@northfield.example Admin C Cleo" in text
+        assert "E Eve 9@northfield.example Admin and 2 more" in text
         assert "Your password because 6 become administrators" in text
 
     def test_is_a_page_without_the_script(self, admin):

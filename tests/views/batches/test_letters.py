@@ -390,7 +390,7 @@ class TestReplies:
         assert "Questions? Reply to this email: it goes to help@schüle.example." in mail.text
         assert "Questions? Reply to this email: it goes to help@schüle.example." in html
 
-    def test_go_to_whoever_confirmed_where_that_is_set(self, admin, sink, change_settings, client):
+    def test_go_to_the_person_who_confirmed_where_that_is_set(self, admin, sink, change_settings, client):
         change_settings(mail_reply_to="help@northfield.example", mail_reply_to_inviter="yes")
         batch = stage(admin, "Email,Role,Groups\nines@northfield.example,Remote,\n")
         assert f"it goes to {admin.user.email}" in admin.get(f"/batches/{batch.id}/letter/html").text
@@ -415,7 +415,7 @@ class TestReplies:
         mail, _ = self.sent(sink)
         assert mail.mime["Reply-To"] == "help@northfield.example"
 
-    def test_a_name_of_whoever_confirmed_breaks_out_of_nothing(self, admin, sink, change_settings):
+    def test_the_name_of_the_person_who_confirmed_breaks_out_of_nothing(self, admin, sink, change_settings):
         change_settings(mail_reply_to_inviter="yes")
         name = '=?utf-8?q?A=0D=0ABcc=3A_x=40evil.test?= "b" <x@evil.test>, c'
         admin.post("/account/name", {"name": name})

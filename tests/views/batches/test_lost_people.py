@@ -300,7 +300,7 @@ class TestPeopleWhoAreSuspendedOrGone:
         part = admin.post(f"/batches/{batch.id}/rows/{rows_of(batch)[1].id}/removal", {}, 200, htmx=True)
         assert "1 row is of somebody who is suspended or gone" in part.page.text
 
-    def test_whoever_only_looks_cannot_remove_them(self, admin, sign_in):
+    def test_a_person_who_only_looks_cannot_remove_them(self, admin, sign_in):
         batch = stage(admin, self.FILE)
         analyst = sign_in("Analyst")
         assert not analyst.get(f"/batches/{batch.id}").page.all("button", id="notice-gone-remove")

@@ -83,7 +83,7 @@ class TestAFileWhoseColumnsAreNotRecognised:
         assert "One column has to hold the email addresses, and one the roles." in page.text
         assert page.text.count("Which one counts?") == 2
 
-    def test_another_choice_is_drawn_anew_and_stands_in_the_address(self, admin):
+    def test_another_choice_is_drawn_again_and_stands_in_the_address(self, admin):
         batch = stage(admin, HR)
         part = admin.get(f"/batches/{batch.id}/mapping?header_row=1&column-0=email&column-1=ignore&column-2=role", htmx=True)
         assert selected_use(part.page, 2) == "role"
@@ -223,7 +223,7 @@ class TestChangingTheColumnsOfWhatIsUnderReview:
         admin.patch(f"/batches/{batch.id}/rows/{row.id}", {"field": "role", "value": "Remote", "seen": "Analyst"}, htmx=True)
         assert "Reading the file again loses 1 edit" in admin.get(f"/batches/{batch.id}/mapping").page.text
 
-    def test_reads_the_file_anew(self, admin):
+    def test_reads_the_file_again(self, admin):
         batch = stage(admin, "Email,Role,Groups,Team\nana@northfield.example,Analyst,Student Devices,Teacher Laptops\n")
         assert [row.groups for row in rows_of(batch)] == ["Student Devices, Teacher Laptops"]
         match_columns(admin, batch, "email", "role", "groups", "ignore")

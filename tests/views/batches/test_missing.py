@@ -7,7 +7,7 @@ from webapp.models import Batch, BatchKind, Invitation, InvitationState, User, U
 from webapp.services.directory import roles
 
 from tests.factories import make_group, make_invitation, make_persona, make_user, role
-from tests.steps import carry_out, confirm, newest_batch, outcomes_of, rows_of, stage
+from tests.steps import carry_out, confirm, edit, newest_batch, outcomes_of, rows_of, stage
 
 
 def file_of(*names: str) -> str:
@@ -62,6 +62,14 @@ class TestTheEarlierList:
         assert "Nobody is missing" in see(admin, both, "earlier")
         again = stage(admin, file_of("ana", "ben"))
         assert "Nobody is missing All 2 people in staff.csv are in this file." in see(admin, again)
+
+    def test_does_not_count_who_was_corrected_then_and_reads_the_same_here(self, admin):
+        text = file_of("ana", "cy") + "ben@@northfield.example,Analyst,\n"
+        first = stage(admin, text)
+        edit(admin, first, 4, "email", "ben@northfield.example")
+        carry_out(admin, first)
+        assert "missing here" not in admin.get(f"/batches/{stage(admin, text).id}").page.text
+        assert "1 person of it is missing here" in admin.get(f"/batches/{stage(admin, file_of('ana', 'cy')).id}").page.text
 
     def test_does_not_count_who_was_revoked_since(self, admin):
         carry_out(admin, stage(admin, file_of("ana", "ben")))

@@ -174,7 +174,7 @@ class TestReverted:
             "batch.staged", "batch.confirmed", "invitation.revoked", "user.changed", "batch.finished", "batch.reverted",
         ]  # fmt: skip
 
-    def test_uploading_the_file_again_plans_it_all_anew(self, admin, ana):
+    def test_uploading_the_file_again_plans_it_all_again(self, admin, ana):
         people = f"{NEW},Analyst,\nana@northfield.example,Analyst,Teacher Laptops\n"
         carry_out(admin, revert(admin, uploaded(admin, people)))
         assert stage(admin, "Email,Role,Groups\n" + people).counts == {"invite": 1, "update": 1, "existing": 1}

@@ -103,6 +103,13 @@ class TestNothingSaysSent:
         assert "2 of 2 joined" in page
         assert not is_green(owner)
 
+    def test_a_review_that_updates(self, owner):
+        finished(owner)
+        batch = stage(owner, FILE.replace("Labs", "Office"))
+        for page in (owner.get(f"/batches/{batch.id}").page.text, question(owner, batch)):
+            assert "Links handed over" in page
+            assert "already sent" not in page
+
     def test_resending_does_not_say_sent_either(self, owner):
         finished(owner)
         to = owner.post("/actions?concern=unsent", {"do": "resend", "all": "1", "next": "/"}).location
@@ -201,10 +208,15 @@ class TestOnceThereIsAServer:
         confirm(owner, action)
         batch_job.process(action.id)
         outbox_job.send()
-        assert "0 of 2 joined 2 to go Sent today at" in owner.get("/").page.text
+        assert "0 of 2 joined 2 to go Confirmed today at" in owner.get("/").page.text, "it was not sent then"
         assert "2 invited, today at" in owner.get(f"/batches/{batch.id}").page.text
-        assert "Same list as staff.csv , sent today at" in owner.get(f"/batches/{stage(owner, FILE).id}").page.text
         assert is_green(owner)
+
+    def test_what_goes_by_email_was_sent(self, owner, batch, sink):
+        text = "Email,Role\nlena@northfield.example,Analyst\nmia@northfield.example,Analyst\n"
+        finished(owner, text)
+        assert "0 of 2 joined 2 to go Sent today at" in owner.get("/").page.text
+        assert "Same list as staff.csv , sent today at" in owner.get(f"/batches/{stage(owner, text).id}").page.text
 
     def test_a_test_message_is_no_invitation(self, owner, batch, sink):
         row = rows_of(batch)[0]

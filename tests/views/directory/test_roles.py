@@ -174,7 +174,7 @@ def test_permissions_hold_from_the_next_request_on(owner, sign_in):
     remote.get("/users", status=403)
 
 
-def test_a_lower_rank_plans_what_is_under_review_anew(owner, admin):
+def test_a_lower_rank_plans_what_is_under_review_again(owner, admin):
     review = paste(admin, "Admin")
     assert "ranks above" not in admin.get(review).page.text
     before = lookup.directory_version()

@@ -10,6 +10,7 @@ PHRASES = {
     "email_missing": "Email is missing.",
     "email_long": "Email is too long.",
     "email_without_at": "No @ in email.",
+    "email_two_ats": "Two @ in email.",
     "email_several": "More than one email.",
     "email_invalid": "Not an email address.",
     "email_domain_incomplete": "Incomplete domain.",

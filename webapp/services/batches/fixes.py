@@ -53,12 +53,14 @@ def count_fixable(batch: Batch) -> tuple[int, int]:
 def find_fixes(batch: Batch) -> Fixes:
     """Everything that can be repaired; eight queries at most, which read the rows that have a problem, a hint or a past."""
     past = _list_past(batch)
-    fixes = [*dict.fromkeys(past.values()), *_list_removals(batch)]
+    fixes = list(dict.fromkeys(past.values()))
+    fixes += _list_removals(batch)
     needs: dict[int, frozenset[str]] = {}
     if batch.counts.get(Plan.ATTENTION) or batch.counts.get("misspelt"):
         schema = RowSchema(lookup.registry())
         rows = _read_rows(batch, Row.plan == Plan.ATTENTION)
-        by_word = _fix_words(_read_wrong(batch, rows, past, schema.registry), schema)
+        wrong = _read_wrong(batch, rows, past, schema.registry)
+        by_word = _fix_words(wrong, schema)
         for row in rows:
             needs[row.id] = _list_needs(row, by_word, past, schema.registry)
         fixes += by_word.values()
@@ -90,8 +92,9 @@ def _read_rows(batch: Batch, which: ColumnElement[bool]) -> Sequence[Any]:
         Row.hint,
         Row.read_cells,
     )
-    is_there = Row.batch_id == batch.id, Row.removed_at.is_(None)
-    return db.session.execute(query.where(*is_there, which).order_by(Row.line)).all()
+    is_there = Row.removed_at.is_(None)
+    query = query.where(Row.batch_id == batch.id, is_there, which)
+    return db.session.execute(query.order_by(Row.line)).all()
 
 
 # Corrections made before
@@ -103,13 +106,14 @@ def _list_past(batch: Batch) -> dict[Place, Fix]:
     if earlier is None:
         return {}
     registry = lookup.registry()
-    alike: defaultdict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
+    alike: dict[tuple[str, ...], dict[int, int]] = {}
     for change in same_list.find_past_corrections(batch, earlier):
         row, old = change.row, change.before
         assert row
         if change.field == "removed":
             old = row.name or row.email
-        alike[change.field, old, change.after][row.id] = row.line
+        key = change.field, old, change.after
+        alike.setdefault(key, {})[row.id] = row.line
     found = {}
     for (field, old, new), rows in alike.items():
         fix = Fix(
@@ -128,13 +132,17 @@ def _list_past(batch: Batch) -> dict[Place, Fix]:
 
 def _widens(field: str, new: str, registry: Registry) -> bool:
     """Whether a cell gives access to everything, or makes somebody manage people."""
+    key = fold(new)
     if field == "groups":
-        return fold(new) == fold(ALL_GROUPS)
-    role = registry.role_by_key.get(fold(new)) if field == "role" else None
-    return role is not None and role.manages_people
+        return key == fold(ALL_GROUPS)
+    role = registry.role_by_key.get(key)
+    return field == "role" and role is not None and role.manages_people
 
 
 # Words and addresses
+
+_Key = tuple[str, str]
+"""A field, and a wrong word in it, folded."""
 
 
 class _Wrong(NamedTuple):
@@ -149,7 +157,7 @@ class _Wrong(NamedTuple):
     new: str = ""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> _Key:
         return self.field, fold(self.old)
 
     @property
@@ -182,8 +190,9 @@ def _list_wrong(row: Any, issue: Issue, registry: Registry) -> list[_Wrong]:
         return [_Wrong(row, field, role, new)]
     if issue["code"] == "groups_unknown":
         names = split_groups(row.groups)
-        unknown = [name for name in names if fold(name) not in registry.group_by_key]
-        return [_Wrong(row, field, name) for name in unknown]
+        return [
+            _Wrong(row, field, name) for name in names if fold(name) not in registry.group_by_key
+        ]
     if issue["code"] == "name_lines":
         return [_Wrong(row, field, row.name, new)]
     if field != "email" or not new:
@@ -200,9 +209,9 @@ def _misspelt(row: Any) -> _Wrong:
     return _Wrong(row, "email", f"@{domain}", f"@{row.likely_domain}")
 
 
-def _fix_words(wrong: Iterable[_Wrong], schema: RowSchema) -> dict[tuple[str, str], Fix]:
+def _fix_words(wrong: Iterable[_Wrong], schema: RowSchema) -> dict[_Key, Fix]:
     """A fix for each different word, by its key."""
-    by_key: defaultdict[tuple[str, str], list[_Wrong]] = defaultdict(list)
+    by_key: defaultdict[_Key, list[_Wrong]] = defaultdict(list)
     for word in wrong:
         by_key[word.key].append(word)
     names = [key for key in by_key if key[0] != "email"]
@@ -218,13 +227,15 @@ def _fix_words(wrong: Iterable[_Wrong], schema: RowSchema) -> dict[tuple[str, st
 def _fix_word(words: Sequence[_Wrong], schema: RowSchema) -> Fix:
     """The fix of a wrong word, in its commonest spelling."""
     field, new = words[0].field, words[0].new
-    [(old, _)] = Counter(word.old for word in words).most_common(1)
+    spellings = Counter(word.old for word in words)
+    old = max(spellings, key=spellings.__getitem__)
     if field == "groups":
         _, issues = schema.cell(field, old)
         new = issues[0].get("new", "") if issues else ""
     kind = Kind.ADDRESS if field == "email" else Kind.SPELLING
     if not new:
-        kind = Kind.GROUP if _may_be_group(field, old, schema.registry) else Kind.WORD
+        may_be_group = _may_be_group(field, old, schema.registry)
+        kind = Kind.GROUP if may_be_group else Kind.WORD
     return Fix(
         kind,
         field,
@@ -238,13 +249,14 @@ def _fix_word(words: Sequence[_Wrong], schema: RowSchema) -> Fix:
 
 def _may_be_group(field: str, word: str, registry: Registry) -> bool:
     """Whether a group may be created that is called so."""
-    is_taken = fold(word) in {*NO_GROUP, *registry.role_by_key}
+    key = fold(word)
+    is_taken = key in NO_GROUP or key in registry.role_by_key
     return field == "groups" and not is_taken and not find_name_problem(word)
 
 
 def _list_needs(
     row: Any,
-    by_word: Mapping[tuple[str, str], Fix],
+    by_word: Mapping[_Key, Fix],
     past: Mapping[Place, Fix],
     registry: Registry,
 ) -> frozenset[str]:
@@ -258,14 +270,14 @@ def _list_needs(
         for word in words:
             fix = by_word.get(word.key)
             needs.add(fix.id if fix else A_PERSON)
-        if not words and issue["code"] not in (*_TWICE, "groups_unknown"):
+        if not words and issue["code"] not in _TWICE | {"groups_unknown"}:
             needs.add(A_PERSON)
     return frozenset(needs)
 
 
 # Rows with the same e-mail
 
-_TWICE = ("duplicate", "duplicate_differs")
+_TWICE = {"duplicate", "duplicate_differs"}
 
 
 def _merge_twins(
@@ -276,11 +288,14 @@ def _merge_twins(
     """A fix for all rows of each person who is there twice; each of these rows needs what the others need."""
     by_email: defaultdict[str, list[Any]] = defaultdict(list)
     for row in rows:
-        if any(issue["code"] in _TWICE for issue in row.issues):
+        codes = {issue["code"] for issue in row.issues}
+        if codes & _TWICE:
             by_email[row.email_key].append(row)
     fixes = []
     for twins in by_email.values():
-        needed = {need for row in twins for need in needs[row.id]}
+        needed: set[str] = set()
+        for row in twins:
+            needed |= needs[row.id]
         cells = [_mend(row, schema) for row in twins]
         merged = merge_rows(cells, schema.registry)
         if merged is None or len(merged.groups) > LONGEST_CELL:
@@ -306,8 +321,11 @@ def _mend(row: Any, schema: RowSchema) -> Cells:
 
 def _differ(rows: Iterable[Cells], registry: Registry) -> bool:
     """Whether the groups are not the same in all these rows."""
-    groups = {frozenset(key_groups(split_groups(row.groups), registry)) for row in rows}
-    return len(groups) > 1
+    found = set()
+    for row in rows:
+        groups = key_groups(split_groups(row.groups), registry)
+        found.add(frozenset(groups))
+    return len(found) > 1
 
 
 def _merge(twins: Sequence[Any], cells: Sequence[Cells], merged: Cells) -> Fix:
@@ -335,7 +353,8 @@ _REMOVABLE = {
 
 def _list_removals(batch: Batch) -> list[Fix]:
     """A fix, never ticked, for each row that a notice of the file calls hidden, no person, or somebody who is gone."""
-    hints = {notice["hint"] for notice in batch.notices} & _REMOVABLE.keys()
+    said = {notice["hint"] for notice in batch.notices}
+    hints = said & _REMOVABLE.keys()
     if not hints:
         return []
     fixes = []
@@ -357,9 +376,12 @@ def _list_removals(batch: Batch) -> list[Fix]:
 
 def _quote(batch: Batch, row: Any) -> str:
     """What the columns that the notices are about say of a row."""
-    columns = {name for notice in batch.notices for name in notice["columns"]}
+    columns: set[str] = set()
+    for notice in batch.notices:
+        columns |= set(notice["columns"])
     said = []
-    for name, word in zip(batch.header, row.read_cells, strict=False):
+    cells = zip(batch.header, row.read_cells, strict=False)
+    for name, word in cells:
         if name in columns and word:
             said.append(f"{name.lower()} says “{word}”")
     return ", ".join(said)

@@ -74,6 +74,10 @@ Values = dict[str, Any]
 # Insert
 
 
+_READ = {name: f"read_{name}" for name in FIELDS}
+"""The column of a cell as read, by that of the cell."""
+
+
 def plan_rows(
     batch: Batch,
     reading: Reading,
@@ -104,8 +108,8 @@ def plan_rows(
             line = person.line
             values = dict(plans[line])
             values["line"] = line
-            for name in FIELDS:
-                values[f"read_{name}"] = values[name] = getattr(person, name)
+            for name, read_name in _READ.items():
+                values[read_name] = values[name] = getattr(person, name)
             values["read_cells"] = lines[line]
             values["hint"] = reading.hints.get(line)
             rows.append(values)

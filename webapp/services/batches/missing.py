@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, func, select, union
+from sqlalchemy import ColumnElement, Select, func, select, union
 
 from webapp.core.errors import ConflictError, NotFoundError
 from webapp.core.plan.actions import Action, Do
@@ -118,7 +118,7 @@ def _select_people(
     model: Any,
 ) -> tuple[Select[Any], ColumnElement[Any]]:
     """Select users or invitations of the scope, with their e-mail in the file; and that column, null where it is not there."""
-    keys = _select_keys(batch).subquery()
+    keys = union(*_keys_of(batch), _select_corrected(batch)).subquery()
     key: ColumnElement[Any] = keys.c.email_key
     state = UserState.ACTIVE if model is User else InvitationState.PENDING
     # a join: as a column, PostgreSQL would go through a long file for each person
@@ -149,16 +149,30 @@ def _is_in(
     else:
         earlier = same_list.find_earlier(batch)
         assert earlier
-        found = model.email_key.in_(_select_keys(earlier, Row.removed_at.is_(None)))
+        found = model.email_key.in_(union(*_keys_of(earlier, Row.removed_at.is_(None))))
     return found
 
 
-def _select_keys(batch: Batch, *which: ColumnElement[bool]) -> CompoundSelect[Any]:
-    """The e-mails of a file, in all its parts, and those that replaced them."""
-    ids = [part.id for part in upload.parts_of(batch)] or [batch.id]
-    rows = select(Row.email_key).where(Row.batch_id.in_(ids), Row.email_key.is_not(None), *which)
+def _keys_of(batch: Batch, *which: ColumnElement[bool]) -> list[Select[Any]]:
+    """Selects of the e-mails of a file, in all its parts, and of those that replaced them."""
+    rows = select(Row.email_key).where(_is_of(batch), Row.email_key.is_not(None), *which)
     is_old = ReplacedAddress.old_key.in_(rows)
-    return union(rows, select(ReplacedAddress.email_key).where(is_old))
+    return [rows, select(ReplacedAddress.email_key).where(is_old)]
+
+
+def _is_of(batch: Batch) -> ColumnElement[bool]:
+    """A condition on rows: they are of the file, of all its parts."""
+    return Row.batch_id.in_([part.id for part in upload.parts_of(batch)] or [batch.id])
+
+
+def _select_corrected(batch: Batch) -> Select[Any]:
+    """Select the e-mails that the earlier list corrected, where this file still has them as they read then."""
+    read_here = select(Row.read_email).where(_is_of(batch), Row.read_email != "")
+    return select(Row.email_key).where(
+        Row.batch_id == batch.earlier_id,
+        Row.email_key.is_not(None),
+        Row.read_email.in_(read_here),
+    )
 
 
 def stage(batch: Batch, scope: str, by: User) -> Batch:

@@ -89,15 +89,19 @@ def _check_row(schema: RowSchema, row: Cells | Row) -> Candidate:
 
 def _column_values(email_key: str | None, step: PlannedChange) -> dict[str, Any]:
     """A planned change as columns of `Row`."""
-    wrong = {issue["field"] for issue in step.issues}
+    wrong = {f"{issue['field']}_wrong": True for issue in step.issues}
     return {
         "email_key": email_key,
         "issues": list(step.issues),
-        **{f"{field}_wrong": field in wrong for field in FIELDS},
+        **_ALL_RIGHT,
+        **wrong,
         "likely_domain": step.likely_domain,
         "plan": step.plan,
         "change_dict": step.as_dict(),
     }
+
+
+_ALL_RIGHT = {f"{field}_wrong": False for field in FIELDS}
 
 
 def select_rows(batch: Batch) -> Select[Row]:

@@ -95,21 +95,26 @@ def changed_since(batch: Batch) -> Sequence[Row]:
 
 
 def is_nobody_emailed(batch: Batch) -> bool:
-    """Whether all e-mails of the batch became files, and none has gone since."""
+    """Whether e-mails of the batch became files, and nobody of it was e-mailed, also not since."""
     ids = [batch.id]
-    return not find_emailed(ids) and bool(find_unemailed(ids))
+    return bool(find_unemailed(ids)) and not _find_batches(ids, _is_sent_since())
 
 
 def find_emailed(batch_ids: Iterable[int]) -> set[int]:
-    """Those of these batches that have somebody who was e-mailed; one query."""
-    is_emailed = exists().where(
-        _IS_OWN,
-        _is_sent_since(),
-    )
+    """Those of these batches from which an e-mail went, without those whose people were e-mailed by a later one; one query."""
+    return _find_batches(batch_ids, _OWN.state.in_(_GONE))
+
+
+def _find_batches(
+    batch_ids: Iterable[int],
+    is_meant: ColumnElement[bool],
+) -> set[int]:
+    """Those of these batches with such an e-mail of a row."""
+    of_row = exists().where(_IS_OWN, is_meant)
     of_batch = exists().where(
         Row.batch_id == Batch.id,
         Row.outcome == Outcome.INVITED,
-        is_emailed,
+        of_row,
     )
     query = select(Batch.id).where(in_json(Batch.id, batch_ids), of_batch)
     return set(db.session.scalars(query))
@@ -131,6 +136,7 @@ def find_unemailed(batch_ids: Iterable[int]) -> set[int]:
     return set(db.session.scalars(query))
 
 
+_GONE = (MessageState.SENT, MessageState.UNCERTAIN)
 _OWN = aliased(Message)
 _IS_OWN = and_(
     _OWN.row_id == Row.id,
@@ -144,7 +150,7 @@ def _is_sent_since() -> ColumnElement[bool]:
     return exists().where(
         Message.invitation_id == _OWN.invitation_id,
         Message.id >= _OWN.id,
-        Message.state.in_([MessageState.SENT, MessageState.UNCERTAIN]),
+        Message.state.in_(_GONE),
     )
 
 

@@ -17,8 +17,9 @@ from webapp.core.plan.registry import fold
 from webapp.core.security.permissions import Permission
 from webapp.db import db
 from webapp.models import REDONE, TIDIED, UNDONE, Batch, Group, Role, RowEdit, User
+from webapp.schemas.rows import FIELDS
 from webapp.services.batches import bulk_edit, changes
-from webapp.services.batches.changes import Change, ChangeSet, Place
+from webapp.services.batches.changes import Change, ChangeSet
 from webapp.services.batches.fixes import find_fixes
 from webapp.services.directory import aliases, groups, lookup
 
@@ -225,55 +226,47 @@ class _Draft:
     def __init__(self, batch: Batch, fixes: Iterable[Fix]) -> None:
         ids = {row_id for fix in fixes for row_id in fix.rows}
         self.rows = {row.id: row for row in bulk_edit.load_rows(batch, ids)}
-        self.cells: dict[Place, str] = {}
+        self.cells: dict[int, dict[str, str]] = {}
+        for row in self.rows.values():
+            self.cells[row.id] = {column: row.cell(column) for column in FIELDS}
         self.removed: set[int] = set()
-        self.registry = lookup.registry()
 
     def carry_out(self, fix: Fix) -> bool:
         """Whether it could be carried out."""
         if fix.kind is Kind.TWICE:
             left = [row_id for row_id in fix.rows if row_id not in self.removed]
-            return self._merge(left)
+            return len(left) > 1 and self._merge(*left)
         if fix.field == "removed":
             self.removed |= fix.rows.keys()
             return True
         for row_id in fix.rows:
-            cell = self._cell(row_id, fix.field)
-            self.cells[row_id, fix.field] = _repair(fix, cell)
+            cells = self.cells[row_id]
+            cells[fix.field] = _repair(fix, cells[fix.field])
         return True
 
-    def _merge(self, ids: Sequence[int]) -> bool:
-        """Make one row of these, unless their roles differ or fewer than two are left."""
-        if len(ids) < 2:
-            return False
-        rows = [self._cells(row_id) for row_id in ids]
-        merged = merge_rows(rows, self.registry)
+    def _merge(self, first: int, *later: int) -> bool:
+        """Make one row of these, unless their roles differ."""
+        rows = []
+        for row_id in (first, *later):
+            cells = self.cells[row_id]
+            rows.append(Cells(cells["name"], cells["role"], cells["groups"]))
+        merged = merge_rows(rows, lookup.registry())
         if merged is None:
             return False
-        first, *later = ids
-        self.cells[first, "groups"] = merged.groups
-        self.cells[first, "name"] = merged.name
+        self.cells[first] |= merged._asdict()
         self.removed |= set(later)
         return True
 
-    def _cells(self, row_id: int) -> Cells:
-        name, role, groups = [self._cell(row_id, field) for field in Cells._fields]
-        return Cells(name, role, groups)
-
-    def _cell(self, row_id: int, field: str) -> str:
-        place = (row_id, field)
-        return self.cells.get(place, self.rows[row_id].cell(field))
-
     def list_changes(self) -> list[Change]:
         found = []
-        for row_id in self.removed:
-            removal = Change(self.rows[row_id], "removed", "", "removed")
-            found.append(removal)
-        for (row_id, column), cell in self.cells.items():
-            row = self.rows[row_id]
-            before = row.cell(column)
-            if row_id not in self.removed and before != cell:
-                found.append(Change(row, column, before, cell))
+        for row_id, row in self.rows.items():
+            if row_id in self.removed:
+                found.append(Change(row, "removed", "", "removed"))
+                continue
+            for column, cell in self.cells[row_id].items():
+                before = row.cell(column)
+                if before != cell:
+                    found.append(Change(row, column, before, cell))
         return found
 
 
