@@ -16,7 +16,18 @@ from sqlalchemy import Text, cast, select, text
 from webapp import cli
 from webapp.app import create_app
 from webapp.db import Base, binary_order, db, utcnow
-from webapp.models import AccountLink, Alias, AuditEvent, Group, HeaderMapping, RecoveryCode, ReplacedAddress
+from webapp.models import (
+    AccountLink,
+    Alias,
+    ApiToken,
+    AuditEvent,
+    Endpoint,
+    Group,
+    HeaderMapping,
+    Identity,
+    RecoveryCode,
+    ReplacedAddress,
+)
 from webapp.run import data_folder
 from webapp.services.audit import chain
 from webapp.services.operations import first_run
@@ -74,6 +85,11 @@ def fill() -> None:
             HeaderMapping(key="f" * 64, columns={"email": 0}),
             ReplacedAddress(old_key="old@northfield.example", email=ADMIN, email_key=ADMIN),
             Alias(kind="role", word="Analytiker ☃ 𝒜", key="analytiker", role_id=2),
+            Identity(user_id=1, issuer="https://id.northfield.example", subject="42"),
+            ApiToken(
+                user_id=1, token_hash="c" * 64, name="nightly", permissions=["users:see"], may_make_admins=False, expires_at=soon
+            ),
+            Endpoint(url="https://tickets.northfield.example", types=["user.changed"], nonce="a" * 32, cursor=1, answers=[]),
             RecoveryCode(user_id=1, code_hash="e" * 64),
             AccountLink(user_id=1, purpose="reset", token_hash="d" * 64, nonce="n", email="", email_key="", expires_at=soon),
         ]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -113,16 +111,12 @@ def test_no_panel_covers_another() -> None:
     assert len({panel["id"] for panel in PANELS}) == len(PANELS)
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: apt-get install prometheus)")
-def test_prometheus_reads_them(tmp_path: Path) -> None:
+def test_prometheus_reads_them() -> None:
     times = {"$__rate_interval": "5m", "$job": "muster"}
-    rules = []
-    for number, expression in enumerate(EXPRESSIONS.values()):
+    for title, expression in EXPRESSIONS.items():
         for name, value in times.items():
             expression = expression.replace(name, value)
-        rules.append({"record": f"one:{number}", "expr": expression})
-    file = tmp_path / "panels.yml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    for checked in (FOLDER / "alerts.yml", file):
-        done = subprocess.run(["promtool", "check", "rules", checked], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        try:
+            promql_parser.parse(expression)
+        except ValueError as error:
+            pytest.fail(f"{title}: {error}")
