@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,17 @@ def test_accepting_an_invitation_is_told_with_the_account_and_erasure_holds_for_
     assert INES not in " ".join(each.body.decode() for each in rest)
     assert rest[-1].event["type"] == "user.erased"
     assert rest[-1].event["data"]["user"] == ines.id
+
+
+def test_the_example_of_the_documentation_is_signed_as_it_says() -> None:
+    """By hand: the library refuses what is old."""
+    text = Path("docs/webhooks.md").read_text(encoding="utf-8")
+    head, body = re.findall(r"```\nPOST (.*?)\n```", text, re.DOTALL)[0].split("\n\n")
+    headers = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+    secret = re.findall(r"`(whsec_\S+?)`\. An", text)[0]
+    at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+    assert Webhook(secret).sign(headers["webhook-id"], at, body) == headers["webhook-signature"]
+    jsonschema.validate(json.loads(body), SCHEMA)
 
 
 def test_every_type_has_a_schema_and_a_title() -> None:
@@ -416,6 +427,22 @@ def test_the_sweep_rings_for_a_worker_once(receiver: Receiver, queue: str) -> No
     assert receiver.got == []
 
 
+def test_a_worker_that_is_asked_to_stop_gives_the_endpoint_back(receiver: Receiver, stop_asked: Callable[[], None]) -> None:
+    endpoint = add(receiver)
+    invite(INES, JONAS)
+    claimed = delivery.claim(endpoint.id, "one")
+    assert claimed
+    delivery.record(claimed, "one", webhooks.Answer(200, "answered"))
+    assert delivery.list_due() == []
+    delivery.release(endpoint.id, "other")
+    assert delivery.list_due() == [], "it is not the other's"
+    delivery.release(endpoint.id, "one")
+    stop_asked()
+    jobs.deliver(endpoint.id)
+    assert receiver.got == []
+    assert delivery.list_due() == [endpoint.id]
+
+
 # The log
 
 
@@ -424,7 +451,7 @@ def count_events() -> int:
 
 
 def test_retention_waits_for_what_was_not_told_but_not_for_ever(
-    receiver: Receiver, change_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, owner: Client, change_settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_settings(audit_days=30)
     receiver.answers.extend([500] * 9)
@@ -435,6 +462,7 @@ def test_retention_waits_for_what_was_not_told_but_not_for_ever(
         monkeypatch.setattr(chain, "utcnow", lambda ago=ago: utcnow() + timedelta(days=ago))
         chain.prune()
         assert count_events() == left, ago
+        assert ("Some events are gone" in owner.get(f"/settings/webhooks/{endpoint.id}").page.text) is (left == 0)
     monkeypatch.undo()
     change_settings(audit_days=30)
     invite(JONAS)

@@ -61,6 +61,11 @@ def count_waiting(endpoint: Endpoint) -> int:
     return db.session.scalar(query) or 0
 
 
+def has_lost(endpoint: Endpoint) -> bool:
+    """Whether the log was pruned beyond its place: some of its events may be gone. One query."""
+    return db.session.get_one(AuditChain, 1).first_seq > endpoint.cursor
+
+
 def _is_waiting(endpoint: Endpoint) -> Sequence[Any]:
     return AuditEvent.seq > endpoint.cursor, AuditEvent.action.in_(endpoint.types)
 

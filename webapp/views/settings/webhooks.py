@@ -159,6 +159,7 @@ def page(endpoint_id: int, form: WebhookForm) -> str:
         titles=TITLES,
         next_event=endpoints.find_next(endpoint),
         waiting=endpoints.count_waiting(endpoint),
+        has_lost=endpoints.has_lost(endpoint),
     )
 
 
