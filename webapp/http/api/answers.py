@@ -20,12 +20,19 @@ def answer(
     *,
     location: str = "",
     tag: str | None = None,
+    exact_tag: str = "",
 ) -> Response:
-    """Values as JSON. tag: the beginning of the ETag, which the content ends; None: no ETag. Without news a GET gets 304."""
+    """Values as JSON.
+
+    tag: the beginning of the ETag, which the content ends: without news a GET gets 304. None: no such ETag. exact_tag: the
+    whole of one that stands for a part of the content.
+    """
     body = json.dumps(schema().dump(values), ensure_ascii=False).encode()
     response = Response(body, status, content_type=JSON)
     if location:
         response.headers["Location"] = location
+    if exact_tag:
+        response.set_etag(exact_tag)
     if tag is not None:
         response.set_etag(tag + hashlib.sha256(body).hexdigest()[:16])
         if request.method == "GET":

@@ -138,6 +138,12 @@ def list_page(
     return entries, None if is_last else found[size - 1].id
 
 
+def list_sealed(after: int, limit: int) -> list[Entry]:
+    """Up to so many sealed entries above a place in the chain, in its order."""
+    sealed = select(AuditEvent).where(AuditEvent.seq > after).order_by(AuditEvent.seq)
+    return describe_events(db.session.scalars(sealed.limit(limit)).all())
+
+
 def in_runs(entries: Sequence[Entry]) -> list[list[Entry]]:
     """The entries, those together that one upload made one after another on one day."""
     return [list(run) for _, run in groupby(entries, key=_run_of)]
