@@ -136,7 +136,7 @@ def test_groups_are_listed_and_added(program):
     made = program.post("/groups", {"name": "Robotics", "description": "Room 4"}).json
     assert made in program.get("/groups").json["groups"]
     answer = program.post("/groups", {"name": "robotics"}, 422).json
-    assert answer["detail"]
+    assert [error["pointer"] for error in answer["errors"]] == ["/name"]
     program.post("/groups", {"name": "a,b"}, 422)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, request
 from marshmallow import ValidationError
+from werkzeug.exceptions import BadRequest
 
 from webapp.core.security.permissions import Permission
 from webapp.http.api import answers
@@ -77,8 +80,18 @@ def stage_file() -> tuple[Batch, bool]:
     data = file.read()
     text = request.form.get("options", "{}")
     order = read_order(data, file.filename or "", text)
-    order = Order(order.split, load(OptionsInput, text), order.key, order.digest)
+    order = Order(order.split, read_options(text), order.key, order.digest)
     return program_upload.stage_file(data, file.filename or "", current_user(), order)
+
+
+def read_options(text: str) -> dict[str, Any]:
+    """The options in a form. Raises ValidationError, also where they are no JSON."""
+    try:
+        return load(OptionsInput, text)
+    except BadRequest:
+        raise ValidationError({"options": ["This is no JSON."]}) from None
+    except ValidationError as error:
+        raise ValidationError({"options": error.messages}) from error
 
 
 def read_order(*parts: bytes | str) -> Order:

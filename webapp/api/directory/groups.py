@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
 from webapp.http.api import answers
 from webapp.http.api.documents import describe
@@ -33,7 +34,11 @@ def index() -> Response:
 def create() -> Response:
     """Add a group. Rows under review that wait for it are judged again."""
     body = read_body(GroupInput)
-    [made] = groups.add_groups([body["name"]], current_user(), body["description"])
+    try:
+        [made] = groups.add_groups([body["name"]], current_user(), body["description"])
+    except RuleViolationError as refusal:
+        refusal.field = "name"
+        raise
     return answers.answer(GroupOutput, group_values(made), 201)
 
 
