@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test test-postgres test-ldap test-package quick faults package lint format lock screens bench bench-peers clean venv dev
+.PHONY: help run demo test test-postgres test-ldap test-package test-api quick faults package lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -34,6 +34,15 @@ test-package: dev ## Install the wheel as others do, without an index, and impor
 
 test-ldap: dev ## Run the tests against a real directory server, which they install as root on Debian
 	@$(PY) -m tests.directory_server && $(PY) -m pytest -m ldap tests/ldap
+
+# schemathesis brings many packages, in other versions than ours.
+CONTRACT := .venv-contract
+test-api: dev ## Try the API against its document, with whatever schemathesis makes up
+	@cmp -s tests/contract/requirements.txt $(CONTRACT)/requirements.txt || { \
+		rm -rf $(CONTRACT) && $(PY) -m venv $(CONTRACT) && \
+		$(CONTRACT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/contract/requirements.txt && \
+		cp tests/contract/requirements.txt $(CONTRACT)/requirements.txt; }
+	@$(PY) -m pytest -m contract tests/contract
 
 quick: dev ## Run the tests that take no browser and no processes
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
@@ -69,6 +78,7 @@ lock: dev ## Pin what pyproject.toml and the other lists ask for
 	$(PIN) requirements-build.in -o requirements-build.txt
 	$(PIN) requirements-dev.in -o requirements-dev.txt
 	$(PIN) requirements-ldap.in -o requirements-ldap.txt
+	$(PIN) tests/contract/requirements.in -o tests/contract/requirements.txt
 	$(PIN) bench/peers/requirements.in -o bench/peers/requirements.txt
 
 screens: dev ## Take the pictures of every page
@@ -87,7 +97,7 @@ bench-peers: dev ## Measure Muster beside django-import-export, in an environmen
 	@$(PY) -m bench.peers $(PEERS)/bin/python
 
 clean: ## Remove what can be made again; never the data folder
-	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(CONTRACT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment holds a copy of the requirements that it was made from: nothing is done while they are the same.

@@ -15,7 +15,7 @@ from tests.program import API, program_of
 from tests.served import served
 from tests.steps import FILE, stage
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.slow]
 
 TOOL = Path(".venv-contract/bin/schemathesis")
 SEED = os.environ.get("MUSTER_CONTRACT_SEED", "16")
