@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from webapp.client import commands as client
 from webapp.layout import TOP
 from webapp.version import version
 
@@ -73,3 +74,7 @@ def worker(name: str | None) -> None:
     """Start one worker alone. NAME: what it is called; by default as the machine."""
     arguments = [name] if name else []
     os.execv(sys.executable, [sys.executable, str(TOP / "worker.py"), *arguments])  # noqa: S606 -- our own program
+
+
+for each in client.COMMANDS:
+    muster.add_command(each)

@@ -70,7 +70,7 @@ class Browser:
         return body
 
     def post(self, path: str, **form: str) -> tuple[int, str, str]:
-        return self.ask("POST", path, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+        return self.ask("POST", path, urlencode(form, doseq=True), {"Content-Type": "application/x-www-form-urlencoded"})
 
     def patch(self, path: str, **form: str) -> tuple[int, str, str]:
         fragment = {"HX-Request": "true", "HX-Request-Type": "partial"}

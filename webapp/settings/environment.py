@@ -9,6 +9,8 @@ from pathlib import Path
 from webapp.settings.fields import PREFIX, ConfigError, Field, shorten
 
 FILE = "_FILE"
+OF_COMMANDS = ("MUSTER_URL", "MUSTER_TOKEN", "MUSTER_TOKEN_FILE")
+"""What commands such as `muster invite` take from the environment. They are no settings."""
 LARGEST = 65_536
 """Characters of a secret's file: no secret is longer, and a device would never end."""
 
@@ -23,7 +25,7 @@ def read_texts(
     names = {PREFIX + name: name for name in fields}
     secrets = [name for name, field in fields.items() if field.is_secret]
     files = {PREFIX + name + FILE: name for name in secrets}
-    _refuse_unknown_names(environ, [*names, *files])
+    _refuse_unknown_names(environ, [*names, *files, *OF_COMMANDS])
     texts = {short: environ.get(name, "") for name, short in names.items()}
     named = {short: environ.get(name, "").strip() for name, short in files.items()}
     paths = {short: _find_file(short, path) for short, path in named.items() if path}
