@@ -34,7 +34,7 @@ def test_a_webhook_is_added_tested_and_deleted_by_keyboard(owner: Watched) -> No
         receiver.answers.extend([500] * 9)
         receiver.words = "Try later"
         send(owner.page, "Send 1 invitation")
-        expect(page.get_by_text("0 of 1 joined")).to_be_visible()
+        expect(page.get_by_text("0 of 1 joined").first).to_be_visible(timeout=60_000)
         failing = page.get_by_text("Failing since")
         page = owner.go("/settings/webhooks")
         page.get_by_role("link", name=re.compile(r"127\.0\.0\.1")).press("Enter")
