@@ -18,6 +18,7 @@ TABLES = {
     "visit": review.visit_figures,
     "confirm": review.confirm_figures,
     "stage": review.stage_figures,
+    "api": review.api_figures,
     "browser": browser.figures,
     "memory": memory.figures,
     "bulk": bulk.figures,

@@ -19,8 +19,10 @@ from sqlalchemy import insert, select
 from webapp.app import create_app
 from webapp.core.plan.registry import fold
 from webapp.core.security.passwords import hash_password
+from webapp.core.security.permissions import GIVABLE
 from webapp.db import Base, db
 from webapp.models import Batch, Group, Role, Row, User
+from webapp.services.accounts import tokens
 from webapp.services.operations import first_run
 from webapp.settings.settings import Settings
 
@@ -83,6 +85,12 @@ class Portal:
         answer = self.browser.get(path)
         assert answer.status_code == 200, answer.status
         return answer.get_data()
+
+    def make_token(self) -> str:
+        """An API token of the Owner."""
+        with self.app.app_context():
+            owner = db.session.scalars(select(User).order_by(User.id).limit(1)).one()
+            return tokens.make_token(owner, owner, "bench", GIVABLE, 1)[1]
 
     def row(self, batch_id: int, place: int) -> tuple[int, str]:
         """The id and the role of a batch's nth row."""

@@ -10,8 +10,10 @@ from webapp.jobs import batches as job
 from webapp.models import Batch, BatchState, Invitation, Row, RowEdit
 from webapp.services.directory import lookup
 
+from tests.at_once import at_once
+from tests.client import Client
 from tests.factories import make_user, role
-from tests.program import PEOPLE, program_of
+from tests.program import API, PEOPLE, program_of
 from tests.steps import FILE, edit
 
 ODD = [
@@ -173,6 +175,20 @@ def test_the_same_key_makes_one_batch(program):
     assert other.json["type"] == "urn:muster:key-reused"
     program.post("/batches", {"rows": PEOPLE, "options": {"skip_errors": True}}, 422, **sent)
     program.post("/batches", {"rows": PEOPLE}, 422, headers={"Idempotency-Key": "two words"})
+
+
+def test_eight_at_once_with_one_key_make_one_batch(app, known_groups):
+    program = program_of(app)
+    answers = []
+
+    def post() -> None:
+        sent = {"Authorization": f"Bearer {program.text}", "Idempotency-Key": "night"}
+        answers.append(Client(app).send("POST", f"{API}/batches", None, csrf=False, headers=sent, json={"rows": PEOPLE}))
+
+    assert at_once(app, *[post] * 8) == []
+    assert sorted(answer.status for answer in answers) == [200] * 7 + [201]
+    assert len({answer.json["id"] for answer in answers}) == 1
+    assert db.session.scalar(db.select(db.func.count(Batch.id))) == 1
 
 
 def test_a_key_is_of_one_user(app, known_groups):
