@@ -16,6 +16,7 @@ from webapp.models import AuditEvent, Invitation, MailCircuit, Message, MessageK
 from webapp.services.operations import change_settings, heartbeats
 from webapp.services.settings import in_force
 from webapp.settings.pages import SECTIONS
+from webapp.version import version
 
 from tests.client import Client
 from tests.factories import PASSWORD, make_factor, make_group, make_invitation, token_of
@@ -59,7 +60,13 @@ class TestIndex:
         heartbeats.beat("one")
         answer = owner.get("/settings")
         text = answer.page.text
-        for told in ("Version 0.1.0", "Send queue Empty", "Workers 1", "Mail server mail.northfield.example", "Database size"):
+        for told in (
+            f"Version {version()}",
+            "Send queue Empty",
+            "Workers 1",
+            "Mail server mail.northfield.example",
+            "Database size",
+        ):
             assert told in text
         assert "Queue server That of MUSTER_REDIS_URL" in text
         for secret in ("open-sesame", "quiet", "postman", owner.app.secret_key):
