@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from webapp.core.errors import MusterError
 from webapp.core.security.permissions import SHIPPED_ROLES, Permission
 from webapp.db import db, utcnow
 from webapp.http import rate_limits
+from webapp.http.api import problems
 from webapp.models import ApiToken, AuditEvent, UserState
 
 from tests.factories import make_persona
@@ -16,6 +19,7 @@ from tests.program import API, Program, program_of
 from tests.routes import route_lines
 from tests.steps import begin_action, carry_out
 
+TOP = Path(__file__).parents[2]
 HELD = {role.name: set(role.permissions) for role in SHIPPED_ROLES}
 ALL = tuple(Permission)
 
@@ -201,3 +205,14 @@ def test_no_answer_sets_a_cookie(app):
     program = program_of(app)
     for path in ("/batches", "/nothing", "/openapi.json"):
         assert "Set-Cookie" not in program.send("GET", path, None).headers
+
+
+def test_every_kind_of_problem_is_in_the_document_for_people():
+    listed = set(re.findall(r"`([a-z-]+)`", (TOP / "docs" / "api.md").read_text(encoding="utf-8")))
+    kinds, found = [MusterError], set()
+    while kinds:
+        each = kinds.pop()
+        kinds += each.__subclasses__()
+        if not each.__module__.startswith("webapp.mail."):  # those are between worker and mail server
+            found.add(problems.name_of(each.__new__(each)))
+    assert found - {"muster", "entry-refused", "invite-refused"} <= listed, "the last is answered as is-here or rule-violation"

@@ -247,6 +247,20 @@ def test_a_batch_is_reverted_by_one_of_its_own(program):
     job.process(batch["id"])
     program.post(f"/batches/{batch['id']}/cancellation", status=202)
     assert program.post(f"/batches/{batch['id']}/retries", status=202).json == {"retried": 0}
+    program.post(f"/batches/{batch['id']}/reversal", status=409)  # its invitations were withdrawn
+
+
+def test_what_changed_people_is_taken_back(program):
+    eve = make_user("Eve Roth", "Remote")
+    batch = program.stage([{"email": eve.email, "role": "Remote", "groups": ["Student Devices"]}])
+    program.confirm(batch["id"])
+    job.process(batch["id"])
+    revert = program.post(f"/batches/{batch['id']}/reversal").json
+    assert (revert["kind"], revert["to_send"]) == ("revert", 1)
+    assert program.post(f"/batches/{batch['id']}/reversal").json["id"] == revert["id"]
+    program.confirm(revert["id"])
+    job.process(revert["id"])
+    assert program.get(f"/users/{eve.id}").json["groups"] == []
 
 
 def test_who_is_missing_becomes_an_action(program):

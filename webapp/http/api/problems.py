@@ -12,7 +12,12 @@ from marshmallow import ValidationError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webapp import logs
-from webapp.core.errors import MusterError, PasswordRequiredError, RuleViolationError
+from webapp.core.errors import (
+    MusterError,
+    NotFoundError,
+    PasswordRequiredError,
+    RuleViolationError,
+)
 from webapp.core.files.errors import UnreadableFileError
 from webapp.core.text import row_phrases
 from webapp.db import db
@@ -104,7 +109,12 @@ def of_values(error: ValidationError) -> Response:
 
 
 def name_of(error: Exception) -> str:
-    """The name of an error in a problem's type: RuleViolationError is "rule-violation"."""
+    """The name of an error in a problem's type: RuleViolationError is "rule-violation".
+
+    What ranks above one is not found, like what is not there.
+    """
+    if isinstance(error, NotFoundError):
+        return "not-found"
     words = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error"))
     return words.lower()
 

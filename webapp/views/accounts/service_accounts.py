@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request, url_for
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import DataRequired, Length
+from wtforms.validators import DataRequired, Length, Regexp
 
 from webapp.core.errors import RuleViolationError
 from webapp.core.security.permissions import Permission
@@ -29,7 +29,11 @@ class AccountForm(FlaskForm):  # type: ignore[misc]
 
     name = StringField(
         "Name",
-        [DataRequired("Type a name."), Length(max=80, message="Use at most 80 characters.")],
+        [
+            DataRequired("Type a name."),
+            Length(max=80, message="Use at most 80 characters."),
+            Regexp(r"[^@]*\Z", message="Use no @: it is a program, not a person with an email."),
+        ],
         [to_one_line],
     )
     role = SelectField("Role", coerce=int)
