@@ -113,10 +113,11 @@ def test_a_token_of_it_is_revoked_by_itself(app, owner, account):
     call(app, text, 401)
 
 
-def test_a_service_account_takes_a_name_that_is_free_and_a_role_that_one_may_give(owner, account):
+def test_a_service_account_takes_a_free_name_and_a_role_that_one_may_give(owner, account):
     for data in (
         {"name": "school system", "role": role("Admin").id},
-        {"name": "", "role": role("Admin").id}, {"name": "maren@x.org", "role": role("Admin").id},
+        {"name": "", "role": role("Admin").id},
+        {"name": "maren@x.org", "role": role("Admin").id},
         {"name": "x", "role": role("Owner").id},
     ):
         owner.post("/settings/service-accounts", data, 422)
