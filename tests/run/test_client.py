@@ -162,6 +162,22 @@ def test_who_is_missing_loses_access_below_the_ceiling(terminal: Terminal) -> No
     assert (again.returncode, "Nothing to do." in again.stderr) == (0, True), "nobody is missing any more"
 
 
+def test_the_same_key_again_goes_on_where_it_was(terminal: Terminal) -> None:
+    wrong = terminal.file(HEADER + "kim@northfield.example,Remote,,Cellar\n")
+    assert terminal("invite", wrong, "--yes", "--key", "night-1").returncode == 4
+    late = terminal("invite", wrong, "--yes", "--skip-errors", "--key", "night-1")
+    assert late.returncode == 1, "other options are another request"
+    assert terminal("invite", wrong, "--yes", "--key", "night-1").returncode == 4, "what was discarded is staged again"
+    file = terminal.file(HEADER + "".join(f"lea{n}@northfield.example,Remote,,\n" for n in range(100)))
+    first = terminal("invite", file, "--yes", "--key", "night-2", "--timeout", "0.001")
+    assert (first.returncode, "Not finished after 0.001 seconds. It goes on: " in first.stderr) == (6, True), first.stderr
+    number = len(terminal.batches())
+    again = terminal("invite", file, "--yes", "--key", "night-2")
+    assert (again.returncode, "This was sent before: " in again.stderr) == (0, True)
+    assert "Done: 100 invited." in again.stderr
+    assert len(terminal.batches()) == number
+
+
 def test_standard_input_lists_and_this_machine(terminal: Terminal, muster: Muster) -> None:
     done = terminal("invite", "-", "--yes", "--no-wait", input=HEADER + "hugo@northfield.example,Remote,,\n")
     assert (done.returncode, "On its way: " in done.stderr) == (0, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,10 +49,10 @@ class Wanted:
 
 def invite_file(api: Api, wanted: Wanted) -> int:
     """Carry it out. -> the exit code."""
-    batch = api.post_file("/batches", wanted.name, wanted.content, wanted.options, wanted.key).body
+    batch = _stage(api, wanted)
     if batch["state"] not in ("mapping", "reviewing"):
         say(f"This was sent before: {batch['page']}")  # by the same key
-        return _finish(api, wanted, batch, None)
+        return _finish(api, wanted, batch, _find_leavers(api, wanted, batch))
     is_confirmed = False
     try:
         code, gone = _review(api, wanted, batch)
@@ -66,6 +67,26 @@ def invite_file(api: Api, wanted: Wanted) -> int:
     finally:
         if not is_confirmed:
             _discard(api, wanted, batch)
+
+
+def _stage(api: Api, wanted: Wanted) -> dict[str, Any]:
+    """The batch of this key. One that was discarded is over, so the next key of its kind is taken."""
+    for number in itertools.count(1):
+        key = wanted.key if number == 1 else f"{wanted.key}.{number}"
+        answer = api.post_file("/batches", wanted.name, wanted.content, wanted.options, key)
+        batch: dict[str, Any] = answer.body
+        if batch["state"] != "discarded":
+            break
+    return batch
+
+
+def _find_leavers(api: Api, wanted: Wanted, batch: dict[str, Any]) -> Leavers | None:
+    """Who is missing, if that was asked for."""
+    if not wanted.ceiling:
+        return None
+    gone = leavers.find(api, batch["id"], wanted.ceiling)
+    say(f"{plural(gone.missing, 'person', 'people')} of “{gone.name}” not in the file.")
+    return gone
 
 
 def _review(api: Api, wanted: Wanted, batch: dict[str, Any]) -> tuple[int | None, Leavers | None]:
@@ -85,9 +106,7 @@ def _review(api: Api, wanted: Wanted, batch: dict[str, Any]) -> tuple[int | None
     seen = api.get(path)
     batch = seen.body
     words.tell_plan(batch, list(api.pages(f"{path}/rows", "rows")))
-    gone = leavers.find(api, batch["id"], wanted.ceiling) if wanted.ceiling else None
-    if gone:
-        say(f"{plural(gone.missing, 'person', 'people')} of “{gone.name}” not in the file.")
+    gone = _find_leavers(api, wanted, batch)
     if batch["counts"]["attention"] and not wanted.skip_errors:
         say(f"{plural(batch['counts']['attention'], 'row')} need attention. Nothing was sent.")
         _tell_json(wanted, batch, {})
