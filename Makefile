@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test test-postgres test-ldap test-package test-api quick faults package lint format lock screens bench bench-peers clean venv dev
+.PHONY: help run demo test test-postgres test-ldap test-package test-api test-oidc quick faults package lint format lock screens bench bench-peers clean venv dev
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ test-api: dev ## Try the API against its document, with whatever schemathesis ma
 		$(CONTRACT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/contract/requirements.txt && \
 		cp tests/contract/requirements.txt $(CONTRACT)/requirements.txt; }
 	@$(PY) -m pytest -m contract tests/contract
+
+NODE := tests/node_provider
+test-oidc: dev ## Sign in through a strict provider, which takes Node.js
+	@cmp -s $(NODE)/package-lock.json $(NODE)/node_modules/installed.json || { \
+		npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error && cp $(NODE)/package-lock.json $(NODE)/node_modules/installed.json; }
+	@$(PY) -m pytest -m node $(NODE)
 
 quick: dev ## Run the tests that take no browser and no processes
 	@$(PY) -m pytest -q -n 2 -m "not slow" --ignore=tests/browser --ignore=tests/run
