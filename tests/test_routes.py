@@ -15,12 +15,14 @@ from webapp.models import (
     Batch,
     BatchKind,
     BatchState,
+    Door,
     HeaderMapping,
     LinkPurpose,
     Message,
     MessageKind,
     Role,
     Row,
+    Session,
 )
 from webapp.services.accounts import service_accounts
 from webapp.services.accounts import tokens as tokens_of_programs
@@ -144,9 +146,11 @@ def test_a_role_opens_what_its_permissions_include_and_nothing_else(app, sign_in
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("door", Door)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_does_what_its_permissions_include_and_nothing_else(app, sign_in, world, role):
-    browser, wrong = sign_in(role), []
+def test_a_role_does_what_its_permissions_include_and_nothing_else(app, sign_in, world, role, door):
+    """Every command, and every page that is one's own, by whatever door somebody came in."""
+    browser, wrong = come_in(sign_in, role, door), []
     for method, path, endpoint, who in routes(app):
         if method == "GET" and endpoint not in PERSONAL:
             continue
@@ -154,11 +158,33 @@ def test_a_role_does_what_its_permissions_include_and_nothing_else(app, sign_in,
             for address in list(world.addresses(path))[:1]:
                 fault = misfit(browser.send(method, address, None, htmx=htmx), endpoint, who, role)
                 if fault:  # what was done before may have ended the session
-                    browser = sign_in(role)
+                    browser = come_in(sign_in, role, door)
                     fault = misfit(browser.send(method, address, None, htmx=htmx), endpoint, who, role)
                 if fault:
                     wrong.append(f"{method} {address}{' for htmx' if htmx else ''} ({who}): {fault}")
     assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("door", [Door.OIDC, Door.PROXY])
+@pytest.mark.parametrize("role", ROLES)
+def test_every_page_is_the_same_by_whatever_door(app, sign_in, world, role, door):
+    browser, wrong = come_in(sign_in, role, door), []
+    for method, path, endpoint, who in routes(app):
+        if method != "GET" or endpoint in PERSONAL:
+            continue
+        for address in list(world.addresses(path))[:1]:
+            if fault := misfit(browser.get(address, None), endpoint, who, role):
+                wrong.append(f"GET {address} ({who}): {fault}")
+    assert wrong == []
+
+
+def come_in(sign_in, role, door):
+    """A browser in which somebody is signed in by this door."""
+    browser = sign_in(role)
+    db.session.execute(db.update(Session).where(Session.user_id == browser.user.id).values(via=door))
+    db.session.commit()
+    return browser
 
 
 def may(role, who) -> bool:
