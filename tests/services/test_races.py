@@ -44,6 +44,7 @@ from webapp.services.batches import (
     reminders,
     review,
     single_invite,
+    tidy_up,
     upload,
 )
 from webapp.services.directory import aliases, groups, roles
@@ -126,6 +127,21 @@ def test_twins_kept_and_merged_and_rows_edited(round, admin, race):
         lambda: cell_edit.edit(id, places[4], "role", "Remote", "Analyst", user(admin)),
         lambda: cell_edit.remove(id, places[2], user(admin)),
     )
+
+
+@pytest.mark.parametrize("round", ROUNDS)
+def test_two_tidy_up_the_same_at_once(round, admin, race):
+    lines = [f"t{round}-{n}@northfield.example,Analsyt,New group {round}" for n in range(5)]
+    batch = upload.stage("\n".join(["Email,Role,Groups", *lines]).encode(), "staff.csv", user(admin))
+    id, choice = batch.id, tidy_up.choose_safe(batch, user(admin))
+    db.session.rollback()
+    done = []
+    race(*[lambda: done.append(tidy_up.tidy_up(id, user(admin), choice).fixed)] * 2)
+    assert sorted(done) == [0, 2], "a spelling and a group; the other finds nothing left"
+    rows = db.session.scalars(db.select(Row).where(Row.batch_id == id)).all()
+    assert {(row.role, row.groups) for row in rows} == {("Analyst", f"New group {round}")}
+    made = db.select(db.func.count(Group.id)).where(Group.name == f"New group {round}")
+    assert db.session.scalar(made) == 1
 
 
 @pytest.mark.parametrize("round", ROUNDS)
