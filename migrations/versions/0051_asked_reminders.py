@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade():
-    # SQLite makes the table anew: it stays one that gives no id out twice
+    # SQLite makes the table again: it stays one that gives no id out twice
     with op.batch_alter_table('batches', table_kwargs={'sqlite_autoincrement': True}) as table:
         table.add_column(sa.Column('reminded_by_id', sa.Integer(), nullable=True))
         table.add_column(sa.Column('reminded_at', sa.DateTime(), nullable=True))

@@ -111,7 +111,7 @@ class TestConnecting:
 
 
 class TestDisconnectingSomebodyElse:
-    """Their account at the provider was made anew: it has another subject."""
+    """Their account at the provider was made again: it has another subject."""
 
     @pytest.fixture
     def amelia(self, provider, app, client):
@@ -126,7 +126,7 @@ class TestDisconnectingSomebodyElse:
         go_through(provider, client, "amelia2", status=422)
         assert "Signs in with" in admin.get(f"/users/{amelia.id}").page.text
         path = f"/users/{amelia.id}/identities/removal"
-        assert "Whoever signs in next" in admin.get(path).page.text
+        assert "The next person who signs in with their verified email" in admin.get(path).page.text
         admin.post(path, {"password": "wrong"}, 422)
         assert len(identities()) == 1
         admin.post(path, {"password": PASSWORD})

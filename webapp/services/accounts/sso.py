@@ -93,8 +93,8 @@ def find_identities(user: User) -> list[Identity]:
 def enter(claims: Claims, link: str = "") -> Entry:
     """Sign in by an account elsewhere: a known one, else by an invitation's link, else by a verified e-mail.
 
-    Groups and role follow the claims where settings say so. link: the token of the invitation by which they came; whoever
-    opened it has its mailbox, so the e-mail that the provider knows does not matter. Raises EntryRefusedError.
+    Groups and role follow the claims where settings say so. link: the token of the invitation by which they came: its
+    mailbox is theirs, so the e-mail that the provider knows does not matter. Raises EntryRefusedError.
     """
     passwords.dummy_hash()  # slow the first time: no transaction is open
     begin_write()

@@ -160,7 +160,7 @@ def _close(*which: ColumnElement[bool]) -> Sequence[Any]:
 def hand_over(invitation: Invitation, again: bool = False) -> dict[str, Any]:
     """Let the link of an open invitation be given to its person; its time begins, if it has not yet. Does not commit.
 
-    again: it is sent again, so its time begins afresh; the link already sent stays good. -> the expiry before and after, as the
+    again: it is sent again, so its time begins again; the link already sent stays good. -> the expiry before and after, as the
     audit log keeps it.
     """
     invitation_links.ensure_link(invitation)

@@ -122,7 +122,7 @@ def reset(user_id: int) -> Answer:
             problem = str(refusal)
     return ask(
         asks=f"Disconnect the account elsewhere of {user.name}?",
-        tells="They are signed out. Whoever signs in next with their verified email is taken for them.",
+        tells="They are signed out. The next person who signs in with their verified email is taken for them.",
         does="Disconnect",
         home=url_for("person.show", user_id=user_id),
         proof="It decides who gets into their account. Your password shows that it is you.",
